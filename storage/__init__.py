@@ -1,0 +1,1 @@
+"""What outlives the process: tables, sealing, files and the transactions that guard them."""
