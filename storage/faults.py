@@ -22,6 +22,7 @@ class Step(StrEnum):
     """Every step of the product that commits or calls out."""
 
     # commits
+    INBOX_MEET = "inbox.meet"
     INBOX_ACCEPT = "inbox.accept"
     LANE_CLAIM = "lane.claim"
     LANE_RELEASE = "lane.release"

@@ -1,0 +1,54 @@
+"""Envelopes as JSON text, for the sealed columns that keep them."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from core.envelopes import Attachment, Body, Button, Context, Inbound, OutgoingFile
+
+
+def inbound_to_json(inbound: Inbound) -> str:
+    """Return what must be kept of an inbound besides what its row's columns say."""
+    kept: dict[str, Any] = {"text": inbound.text, "name": inbound.origin.name}
+    if inbound.contexts:
+        kept["contexts"] = [asdict(context) for context in inbound.contexts]
+    if inbound.attachments:
+        kept["attachments"] = [asdict(attachment) for attachment in inbound.attachments]
+    if inbound.more_follows:
+        kept["more_follows"] = True
+    if inbound.group:
+        kept["group"] = inbound.group
+    if inbound.button:
+        kept["button"] = True
+    return json.dumps(kept, ensure_ascii=False)
+
+
+class Kept:
+    """An inbound's words, read back."""
+
+    __slots__ = ("attachments", "button", "contexts", "group", "more_follows", "name", "text")
+
+    def __init__(self, text: str) -> None:
+        kept = json.loads(text)
+        self.text: str = kept["text"]
+        self.name: str = kept["name"]
+        self.contexts = tuple(Context(**context) for context in kept.get("contexts", ()))
+        self.attachments = tuple(Attachment(**attachment) for attachment in kept.get("attachments", ()))
+        self.more_follows: bool = kept.get("more_follows", False)
+        self.group: str = kept.get("group", "")
+        self.button: bool = kept.get("button", False)
+
+
+def body_to_json(body: Body) -> str:
+    """Return a reply's body as JSON text."""
+    return json.dumps(asdict(body), ensure_ascii=False)
+
+
+def body_from_json(text: str) -> Body:
+    """Return the body that `body_to_json` wrote."""
+    kept = json.loads(text)
+    return Body(
+        text=kept["text"],
+        buttons=tuple(tuple(Button(**button) for button in row) for row in kept["buttons"]),
+        files=tuple(OutgoingFile(**file) for file in kept["files"]),
+    )
