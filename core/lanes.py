@@ -176,7 +176,7 @@ class Lanes:
             if held is not None:
                 await self._release_cancelled(held)
             raise
-        except Exception as error:  # noqa: BLE001 - the task's boundary
+        except Exception as error:
             log.exception("a lane failed", extra={"lane": str(lane_id)})
             await self._record_failure(held, error)
         finally:
@@ -195,7 +195,7 @@ class Lanes:
             await self._failed(held, error)
         except LaneLost:
             pass
-        except Exception:  # noqa: BLE001 - the lease expires and the sweep finds the lane again
+        except Exception:
             log.exception("a lane's failure could not be recorded", extra={"lane": str(held.id)})
 
     async def _release_cancelled(self, held: Held) -> None:

@@ -39,6 +39,7 @@ class Step(StrEnum):
     PART_SENDING = "part.sending"
     PART_SENT = "part.sent"
     REPLY_DELIVERED = "reply.delivered"
+    CHAT_QUIET = "chat.quiet"
     FILE_STORE = "file.store"
     POLLER_LEASE = "poller.lease"
     ADMIN = "admin.write"

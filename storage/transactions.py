@@ -24,8 +24,8 @@ _CONNECTION = "default"
 _T = TypeVar("_T")
 
 
-async def _to_the_end(work: Awaitable[_T]) -> _T:
-    """Await `work`; when cancelled, wait until it is over all the same, then let the cancellation go on."""
+async def to_the_end(work: Awaitable[_T]) -> _T:
+    """Await `work`; when cancelled meanwhile, wait until it is over all the same, then let the cancellation go on."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -60,10 +60,10 @@ async def transaction(step: Step) -> AsyncIterator[BaseDBAsyncClient]:
             yield wrapper
             await point(f"{step}.before")
         except BaseException:
-            await _to_the_end(wrapper.rollback())
+            await to_the_end(wrapper.rollback())
             raise
         else:
-            await _to_the_end(_commit(wrapper))
+            await to_the_end(_commit(wrapper))
         finally:
             get_connections().reset(token)
     await point(f"{step}.after")
@@ -82,10 +82,10 @@ async def _begun(wrapper: TransactionalDBClient, begin: Awaitable[Any]) -> Async
     """Yield `wrapper` once `begin` is done; a begin that was cancelled is rolled back."""
     task = asyncio.ensure_future(begin)
     try:
-        await _to_the_end(task)
+        await to_the_end(task)
     except asyncio.CancelledError:
         if task.done() and not task.cancelled() and task.exception() is None:
-            await _to_the_end(wrapper.rollback())
+            await to_the_end(wrapper.rollback())
         raise
     yield wrapper
 
@@ -118,4 +118,4 @@ async def _pooled(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBCli
         async with _begun(wrapper, wrapper.begin()) as begun:
             yield begun
     finally:
-        await _to_the_end(pool.release(wrapper._connection))
+        await to_the_end(pool.release(wrapper._connection))

@@ -1,0 +1,97 @@
+"""Who is let in, and what they may do."""
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+from core.directory import KnownChat, Person
+from core.envelopes import Inbound, Place
+from storage.tables import Membership, Role, User
+
+_CODE = re.compile(r"(?:/start(?:@\w+)?\s+)?([0-9A-Za-z]{4}-?[0-9A-Za-z]{4})\s*", re.ASCII)
+
+
+class Mode(StrEnum):
+    """Whom an installation answers: bearers of an invitation, everybody, or nobody new."""
+
+    PAIRING = "pairing"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Standing(IntEnum):
+    """What a caller is to the team whose agent they speak to; each includes those before it."""
+
+    STRANGER = 0
+    GUEST = 1
+    MEMBER = 2
+    ADMIN = 3
+    OWNER = 4
+    OPERATOR = 5
+
+
+class Verdict(StrEnum):
+    """What is done with an inbound. All but the first two keep nothing of its words."""
+
+    LET_IN = "let_in"
+    CODE = "code"
+    NOT_ADDRESSED = "not_addressed"
+    ANONYMOUS = "anonymous"
+    STRANGER = "stranger"
+    GROUP_NOT_PERMITTED = "group_not_permitted"
+
+
+_OF_ROLE = {Role.MEMBER: Standing.MEMBER, Role.ADMIN: Standing.ADMIN, Role.OWNER: Standing.OWNER}
+
+
+async def standing(user_id: UUID | None, team_id: UUID, *, mode: Mode) -> Standing:
+    """Return what a user is to a team."""
+    if user_id is None:
+        return Standing.GUEST if mode is Mode.OPEN else Standing.STRANGER
+    if await User.exists(id=user_id, operator=True):
+        return Standing.OPERATOR
+    membership = await Membership.get_or_none(user_id=user_id, team_id=team_id)
+    return _OF_ROLE[membership.role] if membership is not None else Standing.GUEST
+
+
+def code_in(text: str) -> str | None:
+    """Return the invitation code that a message consists of (`/start CODE` or the code alone), if it does."""
+    match = _CODE.fullmatch(text.strip())
+    return match.group(1) if match is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Decides at the door, before anything is kept.
+
+    Args:
+        mode: whom the installation answers. `open` lets groups in too; otherwise each group needs a permission.
+    """
+
+    mode: Mode
+
+    def verdict(self, inbound: Inbound, person: Person, chat: KnownChat) -> Verdict:
+        """Return what to do with `inbound`."""
+        in_group = inbound.origin.place is Place.GROUP
+        if in_group and not inbound.addressed:
+            return Verdict.NOT_ADDRESSED
+        let_in = person.user_id is not None or self.mode is Mode.OPEN
+        if not let_in:
+            has_code = not in_group and not inbound.button and code_in(inbound.text) is not None
+            return Verdict.CODE if has_code and self.mode is Mode.PAIRING else Verdict.STRANGER
+        if in_group and not chat.permitted and self.mode is not Mode.OPEN:
+            asks = inbound.text.strip().partition("@")[0] == "/permit"
+            return Verdict.LET_IN if asks else Verdict.GROUP_NOT_PERMITTED
+        return Verdict.LET_IN
+
+    def notice(self, verdict: Verdict) -> str:
+        """Return the one sentence a person who is not let in is told."""
+        if verdict is Verdict.GROUP_NOT_PERMITTED:
+            return "I don't answer in this group yet: a team admin can let it in by writing /permit here."
+        if self.mode is Mode.CLOSED:
+            return "This assistant is private and takes in nobody new."
+        return (
+            "This assistant is private: if you have an invitation code, send it to me in a direct message, "
+            "else ask the person who runs it for one."
+        )

@@ -1,0 +1,187 @@
+"""The inbox: what a person did is stored, once, before anybody is told that it arrived."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from storage.sealing import DataKeyHandle, Owner, Sealer
+from tortoise.functions import Count
+
+from core import replies
+from core.access import Door, Verdict
+from core.directory import Directory, KnownChat, Person
+from core.envelopes import Body, Inbound
+from core.wire import inbound_to_json
+from storage.clock import Clock
+from storage.faults import Step
+from storage.ids import new_id
+from storage.tables import Chat, Identity, InboundState, InboxEntry, Lane
+from storage.transactions import transaction
+
+log = logging.getLogger("prowex.inbox")
+
+MOST_WAITING = 100
+"""Messages that may wait in one lane; more are refused with a sentence."""
+MOST_WAITING_OVERALL = 10_000
+NOTICE_PAUSE = timedelta(days=1)
+
+
+class Busy(Exception):
+    """Too much is waiting: nothing was stored; the platform should deliver again later."""
+
+
+@dataclass(slots=True)
+class _Arrival:
+    inbound: Inbound
+    person: Person | None
+    chat: KnownChat
+    verdict: Verdict
+    lane_id: UUID
+    key: DataKeyHandle | None = None
+
+
+class Inbox:
+    """Accepts inbounds durably.
+
+    Args:
+        wake: told which lanes have something new, after the commit.
+        is_urgent: tells whether a text is a command that works while a turn runs.
+        house: the team under whose key our own notices are sealed.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        door: Door,
+        sealer: Sealer,
+        clock: Clock,
+        house: Owner,
+        is_urgent: Callable[[str], bool],
+        wake: Callable[[Iterable[UUID]], None],
+    ) -> None:
+        self._directory = directory
+        self._door = door
+        self._sealer = sealer
+        self._clock = clock
+        self._house = house
+        self._is_urgent = is_urgent
+        self._wake = wake
+
+    async def accept(self, inbounds: Sequence[Inbound]) -> None:
+        """Store `inbounds` in their order, each once however often it is delivered; return when they are safe.
+
+        Raises:
+            Busy: nothing was stored.
+        """
+        arrivals = [await self._arrival(inbound) for inbound in inbounds]
+        house_key = await self._sealer.key(self._house)
+        async with transaction(Step.INBOX_ACCEPT):
+            fresh = await self._not_seen(arrivals)
+            waiting = await self._waiting(arrival.lane_id for arrival in fresh)
+            if sum(waiting.values()) + len(fresh) > MOST_WAITING_OVERALL:
+                raise Busy
+            rows, due = [], set()
+            for arrival in fresh:
+                row = self._row(arrival, waiting)
+                rows.append(row)
+                if row.state is InboundState.NEW:
+                    due.add(arrival.lane_id)
+                elif await self._tell(arrival, row, house_key):
+                    due.add(arrival.chat.lane_id)
+            if rows:
+                await InboxEntry.bulk_create(rows, ignore_conflicts=True)
+            if due:
+                await Lane.filter(id__in=sorted(due)).update(due_at=self._clock.now())
+        self._wake(due)
+
+    async def _arrival(self, inbound: Inbound) -> _Arrival:
+        chat = await self._directory.chat(inbound.origin)
+        if not inbound.origin.person:
+            return _Arrival(inbound, None, chat, Verdict.ANONYMOUS, chat.lane_id)
+        person = await self._directory.person(inbound.origin)
+        verdict = self._door.verdict(inbound, person, chat)
+        urgent = verdict is Verdict.LET_IN and self._is_urgent(inbound.text)
+        arrival = _Arrival(inbound, person, chat, verdict, chat.urgent_lane_id if urgent else chat.lane_id)
+        if verdict in (Verdict.LET_IN, Verdict.CODE):
+            arrival.key = await self._sealer.key(person.owner)
+        return arrival
+
+    async def _not_seen(self, arrivals: Sequence[_Arrival]) -> list[_Arrival]:
+        accounts = {arrival.inbound.origin.account for arrival in arrivals}
+        events = {arrival.inbound.event_id for arrival in arrivals}
+        stored = InboxEntry.filter(account__in=accounts, event_id__in=events)
+        stored = stored.values_list("account", "event_id", "fingerprint")
+        seen = set(await stored)
+        fresh = []
+        for arrival in arrivals:
+            inbound = arrival.inbound
+            identity = (inbound.origin.account, inbound.event_id, inbound.fingerprint)
+            if identity not in seen:
+                seen.add(identity)
+                fresh.append(arrival)
+        return fresh
+
+    async def _waiting(self, lanes: Iterable[UUID]) -> Counter[UUID]:
+        """Return how many messages wait in each of `lanes`."""
+        new = InboxEntry.filter(lane_id__in=sorted(set(lanes)), state=InboundState.NEW)
+        counted = await new.annotate(waiting=Count("id")).group_by("lane_id").values_list("lane_id", "waiting")
+        return Counter(dict(counted))
+
+    def _row(self, arrival: _Arrival, waiting: Counter[UUID]) -> InboxEntry:
+        inbound = arrival.inbound
+        row = InboxEntry(
+            id=new_id(),
+            account=inbound.origin.account,
+            event_id=inbound.event_id,
+            fingerprint=inbound.fingerprint,
+            lane_id=arrival.lane_id,
+            identity_id=arrival.person.identity_id if arrival.person else None,
+            position=inbound.position,
+            message_id=inbound.message_id,
+            state=InboundState.NEW,
+            received_at=self._clock.now(),
+        )
+        if arrival.key is None:
+            quiet = arrival.verdict in (Verdict.NOT_ADDRESSED, Verdict.ANONYMOUS)
+            row.state = InboundState.IGNORED if quiet else InboundState.REFUSED
+            row.reason = str(arrival.verdict)
+        elif waiting[arrival.lane_id] >= MOST_WAITING:
+            row.state, row.reason = InboundState.REFUSED, "queue_full"
+        else:
+            row.body = arrival.key.seal("inbox.body", row.id, inbound_to_json(inbound))
+            waiting[arrival.lane_id] += 1
+        return row
+
+    async def _tell(self, arrival: _Arrival, row: InboxEntry, key: DataKeyHandle) -> bool:
+        """Tell a person, at most once a day, why they are not answered; return whether something is to be said."""
+        if row.state is InboundState.IGNORED:
+            return False
+        now = self._clock.now()
+        if row.reason == "queue_full":
+            text = (
+                f"I still have {MOST_WAITING} of your messages to answer, so I could not keep this one. "
+                "Please send it again when I have caught up."
+            )
+        elif await self._may_notice(arrival, now):
+            text = self._door.notice(arrival.verdict)
+        else:
+            return False
+        await replies.create_once(key, arrival.chat.lane_id, Body(text), now, answers=arrival.inbound.message_id)
+        return True
+
+    async def _may_notice(self, arrival: _Arrival, now: datetime) -> bool:
+        """Record that a notice is given now, unless there was one within a day."""
+        if arrival.verdict is Verdict.GROUP_NOT_PERMITTED:
+            chat = await Chat.get(id=arrival.chat.id)
+            if chat.noticed_at is not None and now - chat.noticed_at < NOTICE_PAUSE:
+                return False
+            return bool(await Chat.filter(id=chat.id, noticed_at=chat.noticed_at).update(noticed_at=now))
+        assert arrival.person is not None
+        identity = await Identity.get(id=arrival.person.identity_id)
+        if identity.noticed_at is not None and now - identity.noticed_at < NOTICE_PAUSE:
+            return False
+        return bool(await Identity.filter(id=identity.id, noticed_at=identity.noticed_at).update(noticed_at=now))

@@ -1,0 +1,77 @@
+"""What exists from the first start: the operator, their team, and one default assistant."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from storage.sealing import Owner, Sealer
+from tortoise.exceptions import IntegrityError
+
+from storage.clock import Clock
+from storage.faults import Step
+from storage.ids import new_id
+from storage.tables import Agent, AgentVersion, Lease, Membership, Role, Team, User
+from storage.transactions import transaction
+
+ASSISTANT = "Prowex"
+INSTRUCTIONS = (
+    "You are a helpful assistant that people talk to in a chat. Answer in the language you are written to. Be accurate "
+    "and brief; say so when you don't know. Write Markdown: short paragraphs, lists where they help, code in fences."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The rows that every installation has."""
+
+    operator_id: UUID
+    team_id: UUID
+    agent_id: UUID
+
+    @property
+    def house(self) -> Owner:
+        """Return whose key seals what the installation itself says."""
+        return Owner("team", self.team_id)
+
+
+async def ensure(clock: Clock, sealer: Sealer) -> Installation:
+    """Return the installation, made now if this is the first start. Safe when several processes start at once."""
+    found = await _find()
+    if found is None:
+        team_id = new_id()
+        key = await sealer.key(Owner("team", team_id))
+        now = clock.now()
+        try:
+            async with transaction(Step.ADMIN):
+                await Lease.create(name="installation", holder=team_id, until=now, fence=1)
+                operator = await User.create(id=new_id(), name="Operator", operator=True, created_at=now)
+                await Team.create(id=team_id, name="Home", personal=True, created_at=now)
+                await Membership.create(
+                    id=new_id(), team_id=team_id, user_id=operator.id, role=Role.OWNER, created_at=now
+                )
+                agent = await Agent.create(id=new_id(), team_id=team_id, name=ASSISTANT, default=True, created_at=now)
+                version_id = new_id()
+                await AgentVersion.create(
+                    id=version_id,
+                    agent_id=agent.id,
+                    number=1,
+                    description="The assistant that is there from the start",
+                    instructions=key.seal("agent_versions.instructions", version_id, INSTRUCTIONS),
+                    author_id=operator.id,
+                    created_at=now,
+                )
+        except IntegrityError:
+            pass
+        found = await _find()
+    assert found is not None
+    return found
+
+
+async def _find() -> Installation | None:
+    mark = await Lease.get_or_none(name="installation")
+    if mark is None:
+        return None
+    operator = await User.filter(operator=True).order_by("id").first()
+    agent = await Agent.filter(team_id=mark.holder, default=True).order_by("id").first()
+    assert operator is not None
+    assert agent is not None
+    return Installation(operator.id, mark.holder, agent.id)

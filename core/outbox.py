@@ -1,0 +1,358 @@
+"""The outbox: a reply is shown once, whatever crashes.
+
+*Filled* replies reserve, then fill: a placeholder is posted and its id stored; everything the person reads is an edit
+of that id, and an edit can be repeated. The worst a crash can leave is an orphaned placeholder. Replies that go out in
+one go (a command's card) pass pending → sending → sent; where the platform can't tell whether it arrived, the part is
+`maybe_sent`, is not sent again, and the chat is told so with a button.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import TypeVar
+
+from storage.sealing import DataKeyHandle
+
+from core import replies
+from core.channel import Channel, Gone, Refused, TryLater, Unsure
+from core.envelopes import Body, Button, Piece, Target
+from core.lanes import Held
+from core.pacing import Pacer, Urgency
+from core.replies import Pending
+from storage.clock import Clock
+from storage.faults import Step, calling
+from storage.tables import Chat, Part, PartState, Reply, ReplyMode, ReplyState
+from storage.transactions import to_the_end
+
+log = logging.getLogger("prowex.outbox")
+
+PLACEHOLDER = Piece("…")
+READY = Piece("Your answer is ready:")
+TYPING_SECONDS = 5.0
+FIRST_TYPING_SECONDS = 1.0
+LONGEST_BACKOFF = 30.0
+REMEMBERED_PAUSE = 3.0
+"""A pause the platform asked for that is longer than this many seconds is remembered across a restart."""
+
+_T = TypeVar("_T")
+
+
+class Outbox:
+    """Shows replies through the channels, within their budgets."""
+
+    def __init__(self, channels: Mapping[str, Channel], clock: Clock) -> None:
+        self._channels = channels
+        self._clock = clock
+        self._pacers = {name: Pacer(channel.budgets, clock) for name, channel in channels.items()}
+
+    def channel(self, target: Target) -> Channel:
+        """Return the channel that shows things at `target`."""
+        return self._channels[target.channel]
+
+    def remember_pause(self, target: Target, seconds: float) -> None:
+        """Keep a pause that the platform asked for before the process was restarted."""
+        self._pacers[target.channel].pause(target.chat, target.place, seconds)
+
+    # one call, as often as it takes
+
+    async def _act(self, held: Held, target: Target, urgency: Urgency, act: Callable[[Channel], Awaitable[_T]]) -> _T:
+        """Act in the chat's own time, again after every `TryLater`, as long as the lane is ours.
+
+        What has begun is finished even when we are cancelled: a request that was cut off could take effect later.
+        """
+        channel, pacer = self._channels[target.channel], self._pacers[target.channel]
+        attempt = 0
+        while True:
+            try:
+                async with pacer.slot(target.chat, target.place, urgency):
+                    held.check()
+                    return await to_the_end(act(channel))
+            except TryLater as later:
+                attempt += 1
+                await self._wait(held, target, later, attempt)
+
+    async def _wait(self, held: Held, target: Target, later: TryLater, attempt: int) -> None:
+        if later.flood:
+            self._pacers[target.channel].pause(target.chat, target.place, later.retry_after)
+            log.info("the platform asked for a pause", extra={"lane": str(held.id), "seconds": later.retry_after})
+            if later.retry_after > REMEMBERED_PAUSE:
+                await self._remember(held, later.retry_after)
+        else:
+            await asyncio.sleep(min(LONGEST_BACKOFF, max(later.retry_after, 0.2 * 2**attempt)))
+
+    async def _remember(self, held: Held, seconds: float) -> None:
+        async with held.commit(Step.CHAT_QUIET):
+            until = self._clock.now() + timedelta(seconds=seconds)
+            await Chat.filter(id=held.chat_id).update(quiet_until=until)
+
+    # placeholders
+
+    async def reserve(self, held: Held, target: Target, pending: Pending, part: Part) -> Part:
+        """Post a placeholder for `part` and store its id; return the part, or the one that took its place.
+
+        Raises:
+            Refused, LaneLost.
+        """
+        ready = pending.row.state is ReplyState.FINAL and any(p.state is PartState.DELETING for p in pending.parts)
+        piece = READY if ready and part.number == 0 else PLACEHOLDER
+        while not part.message_id:
+            part = await self._act(
+                held,
+                target,
+                Urgency.NEW,
+                lambda channel, part=part: self._post(channel, held, target, pending, part, piece),
+            )
+        return part
+
+    async def _post(
+        self, channel: Channel, held: Held, target: Target, pending: Pending, part: Part, piece: Piece
+    ) -> Part:
+        """Post a placeholder and store its id; where nobody can know whether it arrived, take another part."""
+        try:
+            async with calling(Step.CALL_POST):
+                message_id: str | None = await channel.post(target, piece, str(part.id))
+        except Unsure:
+            try:
+                message_id = await channel.find(target, str(part.id))
+            except Unsure:
+                log.warning("a placeholder may be orphaned", extra={"part": str(part.id)})
+                return await self._replace(held, pending, part, PartState.ORPHANED)
+        if message_id is not None:
+            async with held.commit(Step.PART_RESERVED):
+                await Part.filter(id=part.id).update(message_id=message_id, state=PartState.RESERVED)
+            part.message_id, part.state = message_id, PartState.RESERVED
+        return part
+
+    async def _replace(self, held: Held, pending: Pending, part: Part, state: PartState) -> Part:
+        async with held.commit(Step.PART_RESERVE):
+            await Part.filter(id=part.id).update(state=state)
+            fresh = await replies.add_part(pending.row, part.number, PartState.RESERVING, self._clock.now())
+        part.state = state
+        pending.parts.append(fresh)
+        return fresh
+
+    async def place_for(self, held: Held, target: Target, pending: Pending, number: int) -> Part:
+        """Return the reserved part `number` of a filled reply, reserving it if it is not there yet."""
+        for part in pending.parts:
+            if part.number == number and part.state is PartState.RESERVED:
+                return part
+        for part in pending.parts:
+            if part.number == number and part.state is PartState.RESERVING:
+                return await self.reserve(held, target, pending, part)
+        async with held.commit(Step.PART_RESERVE):
+            part = await replies.add_part(pending.row, number, PartState.RESERVING, self._clock.now())
+        pending.parts.append(part)
+        return await self.reserve(held, target, pending, part)
+
+    async def fill(
+        self, held: Held, target: Target, pending: Pending, number: int, piece: Piece, urgency: Urgency
+    ) -> None:
+        """Make part `number` show `piece`; a placeholder that somebody deleted is reserved anew."""
+        while True:
+            part = await self.place_for(held, target, pending, number)
+            try:
+                await self._edit(held, target, urgency, part, piece)
+            except Gone:
+                await self._replace(held, pending, part, PartState.DELETED)
+            else:
+                return
+
+    async def _edit(self, held: Held, target: Target, urgency: Urgency, part: Part, piece: Piece) -> None:
+        async def edit(channel: Channel) -> None:
+            async with calling(Step.CALL_EDIT):
+                await channel.edit(target, part.message_id, piece)
+
+        await self._act(held, target, urgency, edit)
+
+    async def take_away(self, held: Held, target: Target, parts: list[Part]) -> None:
+        """Delete platform messages; what the platform won't delete is emptied to the placeholder instead."""
+        for part in parts:
+            try:
+                await self._delete(held, target, part)
+            except Refused:
+                log.info("a message could not be deleted", extra={"part": str(part.id)})
+                try:
+                    await self._edit(held, target, Urgency.FINAL, part, PLACEHOLDER)
+                except (Gone, Refused):
+                    continue
+
+    async def _delete(self, held: Held, target: Target, part: Part) -> None:
+        channel, attempt = self.channel(target), 0
+        while True:
+            held.check()
+            try:
+                async with calling(Step.CALL_DELETE):
+                    await channel.delete(target, part.message_id)
+                part.state = PartState.DELETED
+                return
+            except TryLater as later:
+                attempt += 1
+                await self._wait(held, target, later, attempt)
+                if later.flood:
+                    await asyncio.sleep(later.retry_after)
+
+    # whole replies
+
+    async def deliver(self, held: Held, target: Target, pending: Pending, body: Body, key: DataKeyHandle) -> None:
+        """Show a finished reply, and write down that it was shown or why it never will be.
+
+        Raises:
+            LaneLost: another process shows it.
+        """
+        try:
+            if pending.row.mode is ReplyMode.FILLED:
+                await self._deliver_filled(held, target, pending, body)
+            else:
+                await self._deliver_once(held, target, pending, body, key)
+        except Refused as refused:
+            await self.give_up(held, pending, refused.reason)
+
+    async def give_up(self, held: Held, pending: Pending, reason: str) -> None:
+        """Write down that the platform will never accept the reply."""
+        log.warning("a reply was refused", extra={"reply": str(pending.row.id), "reason": reason})
+        async with held.commit(Step.REPLY_DELIVERED):
+            await Reply.filter(id=pending.row.id).update(state=ReplyState.DEAD, reason=reason[:200])
+            await Part.filter(reply_id=pending.row.id, state__not_in=_SETTLED).update(state=PartState.DEAD)
+        pending.row.state = ReplyState.DEAD
+
+    async def _deliver_filled(self, held: Held, target: Target, pending: Pending, body: Body) -> None:
+        pieces = self.channel(target).render(body)
+        first = await self.place_for(held, target, pending, 0)
+        old = [p for p in pending.parts if p.state is PartState.DELETING and p.message_id and p is not first]
+        await self.take_away(held, target, old)
+        for number, piece in enumerate(pieces):
+            await self.fill(held, target, pending, number, piece, Urgency.FINAL)
+        surplus = [p for p in pending.parts if p.state is PartState.RESERVED and p.number >= len(pieces)]
+        await self.take_away(held, target, surplus)
+        gone = [p.id for p in (*old, *surplus)]
+        async with held.commit(Step.REPLY_DELIVERED):
+            if gone:
+                await Part.filter(id__in=gone).update(state=PartState.DELETED)
+            await Part.filter(reply_id=pending.row.id, state=PartState.RESERVED).update(state=PartState.SENT)
+            await Reply.filter(id=pending.row.id).update(state=ReplyState.DELIVERED)
+        pending.row.state = ReplyState.DELIVERED
+
+    async def _deliver_once(self, held: Held, target: Target, pending: Pending, body: Body, key: DataKeyHandle) -> None:
+        certain = True
+        for number, piece in enumerate(self.channel(target).render(body)):
+            part = next((p for p in pending.parts if p.number == number), None)
+            if part is None or part.state in (PartState.PENDING, PartState.SENDING):
+                certain &= await self._show_once(held, target, pending, part, number, piece)
+        async with held.commit(Step.REPLY_DELIVERED):
+            await Reply.filter(id=pending.row.id).update(state=ReplyState.DELIVERED)
+            if not certain:
+                await replies.create_filled(
+                    key, held.id, _may_have_missed(pending.row), self._clock.now(), answers=pending.row.answers
+                )
+        pending.row.state = ReplyState.DELIVERED
+
+    async def _show_once(
+        self, held: Held, target: Target, pending: Pending, part: Part | None, number: int, piece: Piece
+    ) -> bool:
+        """Post a piece that can't be repeated; return whether it is known to have arrived."""
+        if part is not None and part.state is PartState.SENDING:
+            settled = await self._settle(held, self.channel(target), target, part)
+            if settled is not None:
+                return settled
+        if part is None or part.state is PartState.PENDING:
+            async with held.commit(Step.PART_SENDING):
+                if part is None:
+                    part = await replies.add_part(pending.row, number, PartState.SENDING, self._clock.now())
+                else:
+                    await Part.filter(id=part.id).update(state=PartState.SENDING)
+            part.state = PartState.SENDING
+        sending = part
+
+        async def post(channel: Channel) -> bool | None:
+            try:
+                async with calling(Step.CALL_POST):
+                    message_id = await channel.post(target, piece, str(sending.id))
+            except Unsure:
+                return await self._settle(held, channel, target, sending)
+            return await self._sent(held, sending, message_id, PartState.SENT)
+
+        while True:
+            arrived = await self._act(held, target, Urgency.FINAL, post)
+            if arrived is not None:
+                return arrived
+
+    async def _settle(self, held: Held, channel: Channel, target: Target, part: Part) -> bool | None:
+        """Find out whether a piece arrived: True, False where nobody can know, None if it certainly did not."""
+        try:
+            message_id = await channel.find(target, str(part.id))
+        except Unsure:
+            return await self._sent(held, part, "", PartState.MAYBE_SENT)
+        return None if message_id is None else await self._sent(held, part, message_id, PartState.SENT)
+
+    async def _sent(self, held: Held, part: Part, message_id: str, state: PartState) -> bool:
+        async with held.commit(Step.PART_SENT):
+            await Part.filter(id=part.id).update(message_id=message_id, state=state)
+        part.message_id, part.state = message_id, state
+        return state is PartState.SENT
+
+
+_SETTLED = (
+    PartState.SENT, PartState.MAYBE_SENT, PartState.ORPHANED, PartState.DELETED, PartState.DEAD,
+)  # fmt: skip
+
+
+def _may_have_missed(row: Reply) -> Body:
+    return Body(
+        "I can't tell whether my last message reached you: the connection was cut, or I restarted, while I sent it.",
+        ((Button("Show it again", f"/show {row.id}"),),),
+    )
+
+
+class Live:
+    """A running turn's answer while it grows: shown by edits, the newest text wins, nothing waits for it."""
+
+    def __init__(self, outbox: Outbox, clock: Clock, held: Held, target: Target, pending: Pending) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._held = held
+        self._target = target
+        self._pending = pending
+        self._text = ""
+        self._shown: dict[int, Piece] = {}
+        self._changed = asyncio.Event()
+
+    def show(self, text: str) -> None:
+        """Make `text` what the person sees, soon."""
+        self._text = text
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Reserve the placeholder, then show the text as it grows, until cancelled.
+
+        A cancellation waits for the call that is under way, never for one that is still waiting for its time.
+
+        Raises:
+            Refused: the platform does not let us answer here.
+            LaneLost: another process answers.
+        """
+        await self._outbox.place_for(self._held, self._target, self._pending, 0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._type())
+            group.create_task(self._grow())
+
+    async def _type(self) -> None:
+        channel = self._outbox.channel(self._target)
+        await asyncio.sleep(FIRST_TYPING_SECONDS)
+        while True:
+            await channel.typing(self._target)
+            await asyncio.sleep(TYPING_SECONDS)
+
+    async def _grow(self) -> None:
+        channel, edits = self._outbox.channel(self._target), 0
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if not self._text.strip():
+                continue
+            for number, piece in enumerate(channel.render(Body(self._text), growing=True)):
+                if self._shown.get(number) != piece:
+                    await self._outbox.fill(self._held, self._target, self._pending, number, piece, Urgency.GROWING)
+                    self._shown[number] = piece
+            edits += 1
+            await asyncio.sleep(channel.budgets.interval * min(4.0, 1 + edits / 4))
