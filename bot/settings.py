@@ -1,0 +1,267 @@
+"""What the operator can set: read once, from the environment and `.env`, and checked before anything starts.
+
+Each setting's own docstring is its documentation; the table in README and `.env.example` are made from it
+(`python -m bot.environment`, `python -m bot.environment --env-example`).
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.setting_kinds import (
+    AnyCase,
+    BotToken,
+    DatabaseUrl,
+    FilePath,
+    ModelName,
+    Rate,
+    Seconds,
+    Secret,
+    Url,
+    WebhookSecret,
+    WebhookUrl,
+)
+
+_UNPREFIXED = ("telegram_", "openai_", "database_")
+
+
+class SettingsError(Exception):
+    """The settings can't be used; `problems` holds one sentence for each, fit to show, without any value."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def variable(name: str) -> str:
+    """Return the environment variable that sets the field `name`."""
+    return name.upper() if name.startswith(_UNPREFIXED) else f"PROWEX_{name.upper()}"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `load` reads it; made directly, it holds the values given and the defaults."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True, protected_namespaces=()
+    )
+
+    telegram_bot_token: BotToken | None = Field(None, examples=["123456789:…"])
+    """The token that @BotFather gave you. Without it Telegram is off."""
+
+    telegram_api_url: Url = Field("https://api.telegram.org", examples=["http://127.0.0.1:8081"])
+    """The Bot API server to use: Telegram's own or one that you run."""
+
+    telegram_webhook_url: WebhookUrl | None = Field(None, examples=["https://bot.example.org"])
+    """The public https address of this installation, for Telegram to call. Without it Prowex asks Telegram for news
+    by long polling, which needs no public address."""
+
+    telegram_webhook_secret: WebhookSecret | None = Field(None, examples=["(openssl rand -hex 32)"])
+    """What Telegram has to show with each webhook call: 16 to 256 characters of A-Z, a-z, 0-9, _ and -. Needed with
+    `TELEGRAM_WEBHOOK_URL`."""
+
+    telegram_messages_per_second: Rate = Field(30.0, examples=["30"])
+    """How many messages a second the bot may send to all chats together."""
+
+    telegram_chat_messages_per_second: Rate = Field(1.0, examples=["1"])
+    """How many messages a second the bot may send to one chat."""
+
+    telegram_group_messages_per_minute: Rate = Field(20.0, examples=["20"])
+    """How many messages a minute the bot may send to one group; edits count."""
+
+    openai_api_key: Secret | None = Field(None, examples=["sk-…"])
+    """The key for OpenAI or a server that speaks its language."""
+
+    openai_base_url: Url | None = Field(None, examples=["http://127.0.0.1:11434/v1"])
+    """The address of a server that speaks OpenAI's language (Ollama, vLLM, LiteLLM …). Default: OpenAI itself."""
+
+    database_url: DatabaseUrl | None = Field(
+        None,
+        examples=["postgres://prowex:password@127.0.0.1:5432/prowex"],
+        json_schema_extra={"shown": "SQLite in the data folder"},
+    )
+    """Where the database is: `postgres://…` or `sqlite:///path`."""
+
+    data_dir: FilePath = Field(Path("data"), json_schema_extra={"shown": "./data"}, validate_default=True)
+    """The folder for everything that Prowex keeps: database, files and, unless set apart, the key ring."""
+
+    key_ring: FilePath = Field(
+        default_factory=lambda data: data["data_dir"] / "keyring.json",
+        examples=["/etc/prowex/keyring.json"],
+        json_schema_extra={"shown": "keyring.json in the data folder"},
+    )
+    """The file with the keys to everything stored, made at the first start. Whoever loses it loses everything: back
+    it up, apart from the rest."""
+
+    host: str = Field("127.0.0.1", min_length=1, examples=["0.0.0.0"])  # noqa: S104 - an example
+    """The address to listen on for the web page, the API and webhooks. `0.0.0.0` means all."""
+
+    port: int = Field(8080, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one."""
+
+    public_url: Url | None = Field(None, examples=["https://prowex.example.org"])
+    """The address under which people reach the web page, for links and cookies. Default: host and port."""
+
+    default_model: ModelName | None = Field(
+        None,
+        examples=["openai:gpt-5-mini"],
+        json_schema_extra={"shown": "the first provider with a key, else `offline`"},
+    )
+    """The model of agents that name none, as `provider:name`."""
+
+    access: Annotated[Literal["pairing", "open", "closed"], AnyCase] = "pairing"
+    """Who may talk to the assistant: `pairing` (people with an invitation), `open` (everybody) or `closed` (nobody
+    new)."""
+
+    messages_per_minute: int = Field(20, ge=1)
+    """How many messages a minute one person may send."""
+
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = "info"
+    """How much is logged: `debug`, `info`, `warning` or `error`. No level logs what people write."""
+
+    log_format: Annotated[Literal["console", "json"], AnyCase] = "console"
+    """How it is logged: `console` for people, `json` for machines."""
+
+    drain_seconds: float = Field(20.0, ge=0, le=3600)
+    """How long running turns may go on, in seconds, after a request to stop."""
+
+    model_connect_seconds: Seconds = 10.0
+    """How long a model's server may take to accept a connection, in seconds."""
+
+    model_first_token_seconds: Seconds = 300.0
+    """How long a model may think before its first word, in seconds."""
+
+    model_silence_seconds: Seconds = 60.0
+    """How long a model may fall silent within an answer, in seconds."""
+
+    _warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let only the given values count: `load` reads the outside, so that nothing else can."""
+        return (init_settings,)
+
+    @classmethod
+    def load(cls, env_file: str | Path | None = ".env", environ: Mapping[str, str] | None = None) -> Self:
+        """Read the settings: first the environment, then `env_file`, then the defaults; an empty value is no value.
+
+        Every secret may come from a file instead, named by the variable with `_FILE` added.
+
+        Raises:
+            SettingsError: a value is wrong or missing.
+        """
+        from bot.environment import gather
+
+        values, problems, warnings = gather(env_file, os.environ if environ is None else environ)
+        try:
+            settings = cls.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError([*problems, *_sentences(error)]) from None
+        if problems:
+            raise SettingsError(problems)
+        settings._warnings = tuple(warnings)
+        return settings
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        problems = []
+        if self.telegram_webhook_url and not self.telegram_webhook_secret:
+            problems.append(
+                "TELEGRAM_WEBHOOK_SECRET is missing, so anybody could pretend to be Telegram; "
+                "set it, for example to what `openssl rand -hex 32` prints."
+            )
+        if self.telegram_webhook_url and not self.telegram_bot_token:
+            problems.append("TELEGRAM_BOT_TOKEN is missing; TELEGRAM_WEBHOOK_URL is of no use without it.")
+        if (self.default_model or "").startswith("openai:") and not (self.openai_api_key or self.openai_base_url):
+            problems.append("PROWEX_DEFAULT_MODEL names openai; set OPENAI_API_KEY or OPENAI_BASE_URL as well.")
+        problems += self._equal_secrets()
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _equal_secrets(self) -> list[str]:
+        found: dict[str, str] = {}
+        problems = []
+        for name, value in self._named_secrets():
+            other = found.setdefault(value, name)
+            if other != name:
+                problems.append(f"{other} and {name} hold the same secret; give each its own.")
+        return problems
+
+    def _named_secrets(self) -> list[tuple[str, str]]:
+        named = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if not isinstance(value, SecretStr):
+                continue
+            text = value.get_secret_value()
+            if name == "database_url":
+                text = unquote(urlsplit(text).password or "")
+            if text:
+                named.append((variable(name), text))
+        return named
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what looks like a mistake but stops nothing, fit to log."""
+        return self._warnings
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret values in plain, for the log's redaction."""
+        return tuple(value for _, value in self._named_secrets())
+
+    @property
+    def database(self) -> str:
+        """The database's address in plain; it may hold a password."""
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite://{self.data_dir / 'prowex.db'}"
+
+
+def is_secret(name: str) -> bool:
+    """Say whether the field `name` holds a secret, and so has a `_FILE` variant."""
+    return "SecretStr" in str(Settings.model_fields[name].annotation)
+
+
+_RULES = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be {expected}",
+}
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences: list[str] = []
+    for problem in error.errors(include_url=False, include_input=False):
+        context = problem.get("ctx", {})
+        if problem["type"] == "default_factory_not_called":
+            continue
+        if not problem["loc"]:
+            sentences += str(context["error"]).split("\n")
+            continue
+        name = str(problem["loc"][0])
+        if problem["type"] == "value_error":
+            rule = str(context["error"])
+        else:
+            rule = _RULES.get(problem["type"], "is not valid").format(**context)
+            examples = Settings.model_fields[name].examples or [Settings.model_fields[name].default]
+            rule += "" if problem["type"] == "literal_error" else f", such as {examples[0]}"
+        sentences.append(f"{variable(name)} {rule}.")
+    return sentences
