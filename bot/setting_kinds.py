@@ -1,4 +1,4 @@
-"""The kinds of value that settings have: each checks one and says in a few words what is wrong, never what was given."""
+"""The kinds of value that settings have. Each checks one and says in a few words what is wrong, never what it was."""
 
 import difflib
 import re
