@@ -153,6 +153,7 @@ class Inbox:
             row.state, row.reason = InboundState.REFUSED, "queue_full"
         else:
             row.body = arrival.key.seal("inbox.body", row.id, inbound_to_json(inbound))
+            row.reason = str(Verdict.CODE) if arrival.verdict is Verdict.CODE else ""
             waiting[arrival.lane_id] += 1
         return row
 

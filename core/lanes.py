@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -80,8 +80,10 @@ class Held:
             raise LaneLost(str(self.id))
 
 
-def is_ours_to_mend(error: BaseException) -> bool:
+def is_from_outside(error: BaseException) -> bool:
     """Tell whether an error is the surroundings' (database away, disk full), not the message's."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_from_outside(inner) for inner in error.exceptions)
     return isinstance(error, (BaseORMException, OSError, TimeoutError))
 
 
@@ -123,6 +125,11 @@ class Lanes:
                 self._again.add(lane_id)
             elif self._accepting and self._group is not None and len(self._active) < MOST_LANES:
                 self._start(lane_id)
+
+    def wake_at(self, lane_id: UUID, when: datetime) -> None:
+        """Wake the lane at `when`."""
+        seconds = max(0.0, (when - self._clock.now()).total_seconds())
+        asyncio.get_running_loop().call_later(seconds + 0.001, self.wake, [lane_id])
 
     def request_stop(self, turn_id: UUID) -> None:
         """End a turn that runs in this process; elsewhere the process that runs it sees the row."""

@@ -165,8 +165,14 @@ class Outbox:
 
         await self._act(held, target, urgency, edit)
 
-    async def take_away(self, held: Held, target: Target, parts: list[Part]) -> None:
+    async def take_away_old(self, held: Held, target: Target, pending: Pending) -> None:
+        """Delete what was set aside: what an earlier life of the turn had shown, or what a fresh message replaces."""
+        await self._take_away(held, target, [p for p in pending.parts if p.state is PartState.DELETING])
+
+    async def _take_away(self, held: Held, target: Target, parts: list[Part]) -> None:
         """Delete platform messages; what the platform won't delete is emptied to the placeholder instead."""
+        if not parts:
+            return
         for part in parts:
             try:
                 await self._delete(held, target, part)
@@ -176,6 +182,10 @@ class Outbox:
                     await self._edit(held, target, Urgency.FINAL, part, PLACEHOLDER)
                 except (Gone, Refused):
                     continue
+        async with held.commit(Step.PART_DELETED):
+            await Part.filter(id__in=[part.id for part in parts]).update(state=PartState.DELETED)
+        for part in parts:
+            part.state = PartState.DELETED
 
     async def _delete(self, held: Held, target: Target, part: Part) -> None:
         channel, attempt = self.channel(target), 0
@@ -184,7 +194,6 @@ class Outbox:
             try:
                 async with calling(Step.CALL_DELETE):
                     await channel.delete(target, part.message_id)
-                part.state = PartState.DELETED
                 return
             except TryLater as later:
                 attempt += 1
@@ -218,17 +227,13 @@ class Outbox:
 
     async def _deliver_filled(self, held: Held, target: Target, pending: Pending, body: Body) -> None:
         pieces = self.channel(target).render(body)
-        first = await self.place_for(held, target, pending, 0)
-        old = [p for p in pending.parts if p.state is PartState.DELETING and p.message_id and p is not first]
-        await self.take_away(held, target, old)
+        await self.place_for(held, target, pending, 0)
+        await self.take_away_old(held, target, pending)
         for number, piece in enumerate(pieces):
             await self.fill(held, target, pending, number, piece, Urgency.FINAL)
         surplus = [p for p in pending.parts if p.state is PartState.RESERVED and p.number >= len(pieces)]
-        await self.take_away(held, target, surplus)
-        gone = [p.id for p in (*old, *surplus)]
+        await self._take_away(held, target, surplus)
         async with held.commit(Step.REPLY_DELIVERED):
-            if gone:
-                await Part.filter(id__in=gone).update(state=PartState.DELETED)
             await Part.filter(reply_id=pending.row.id, state=PartState.RESERVED).update(state=PartState.SENT)
             await Reply.filter(id=pending.row.id).update(state=ReplyState.DELIVERED)
         pending.row.state = ReplyState.DELIVERED
@@ -307,15 +312,15 @@ def _may_have_missed(row: Reply) -> Body:
 class Live:
     """A running turn's answer while it grows: shown by edits, the newest text wins, nothing waits for it."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, held: Held, target: Target, pending: Pending) -> None:
+    def __init__(self, outbox: Outbox, held: Held, target: Target, pending: Pending) -> None:
         self._outbox = outbox
-        self._clock = clock
         self._held = held
         self._target = target
         self._pending = pending
         self._text = ""
         self._shown: dict[int, Piece] = {}
         self._changed = asyncio.Event()
+        self.placed = asyncio.Event()
 
     def show(self, text: str) -> None:
         """Make `text` what the person sees, soon."""
@@ -332,6 +337,7 @@ class Live:
             LaneLost: another process answers.
         """
         await self._outbox.place_for(self._held, self._target, self._pending, 0)
+        self.placed.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._type())
             group.create_task(self._grow())

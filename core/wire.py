@@ -9,16 +9,25 @@ from core.envelopes import Attachment, Body, Button, Context, Inbound, OutgoingF
 
 def inbound_to_json(inbound: Inbound) -> str:
     """Return what must be kept of an inbound besides what its row's columns say."""
-    kept: dict[str, Any] = {"text": inbound.text, "name": inbound.origin.name}
-    if inbound.contexts:
-        kept["contexts"] = [asdict(context) for context in inbound.contexts]
-    if inbound.attachments:
-        kept["attachments"] = [asdict(attachment) for attachment in inbound.attachments]
-    if inbound.more_follows:
+    return _to_json(inbound, inbound.origin.name)
+
+
+def kept_to_json(kept: "Kept") -> str:
+    """Return an inbound's words as they are kept now."""
+    return _to_json(kept, kept.name)
+
+
+def _to_json(said: "Inbound | Kept", name: str) -> str:
+    kept: dict[str, Any] = {"text": said.text, "name": name}
+    if said.contexts:
+        kept["contexts"] = [asdict(context) for context in said.contexts]
+    if said.attachments:
+        kept["attachments"] = [asdict(attachment) for attachment in said.attachments]
+    if said.more_follows:
         kept["more_follows"] = True
-    if inbound.group:
-        kept["group"] = inbound.group
-    if inbound.button:
+    if said.group:
+        kept["group"] = said.group
+    if said.button:
         kept["button"] = True
     return json.dumps(kept, ensure_ascii=False)
 

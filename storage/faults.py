@@ -40,6 +40,8 @@ class Step(StrEnum):
     PART_SENT = "part.sent"
     REPLY_DELIVERED = "reply.delivered"
     CHAT_QUIET = "chat.quiet"
+    PART_DELETED = "part.deleted"
+    FILE_KEPT = "file.kept"
     FILE_STORE = "file.store"
     POLLER_LEASE = "poller.lease"
     ADMIN = "admin.write"

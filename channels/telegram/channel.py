@@ -1,0 +1,254 @@
+"""A rendered piece becomes a Bot API call, and the Bot API's errors become ours."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from aiogram import Bot
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramEntityTooLarge,
+    TelegramForbiddenError,
+    TelegramMigrateToChat,
+    TelegramNetworkError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramServerError,
+    TelegramUnauthorizedError,
+)
+from aiogram.types import (
+    BufferedInputFile,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    MessageEntity,
+    ReplyParameters,
+)
+
+from channels.text import telegram as text
+from core.channel import Budget, Budgets, Gone, Refused, TryLater, Unsure
+from core.envelopes import Attachment, Body, OutgoingFile, Piece, Place, Target
+
+log = logging.getLogger("prowex.telegram")
+
+REQUEST_SECONDS = 30
+TOKEN_REFUSED_SECONDS = 30.0
+_PICTURES = ("image/png", "image/jpeg", "image/webp")
+
+
+def budgets(per_second: float, per_chat: float, group_per_minute: float) -> Budgets:
+    """Return Telegram's limits with a little room: what the server counts is later than what we count."""
+    return Budgets(
+        private=Budget(per_chat * 0.95, 2),
+        group=Budget(max(1.0, group_per_minute - 4) / 60, 4),
+        whole=Budget(per_second * 0.85, max(1.0, per_second * 0.1)),
+        interval=0.8,
+    )
+
+
+class TelegramChannel:
+    """Shows replies in Telegram chats.
+
+    Args:
+        read_file: returns a stored file's bytes.
+    """
+
+    name = "telegram"
+
+    def __init__(self, bot: Bot, limits: Budgets, read_file: Callable[[str], Awaitable[bytes]]) -> None:
+        self.budgets = limits
+        self._bot = bot
+        self._read_file = read_file
+        self._moved: dict[int, int] = {}
+
+    def render(self, body: Body, *, growing: bool = False) -> tuple[Piece, ...]:
+        """Cut the text into messages of at most 4,096 UTF-16 units; buttons stand under the last one."""
+        if growing:
+            return text.render(body.text, growing=True)
+        pieces = list(text.render(body.text)) if body.text.strip() or not body.files else []
+        pieces += [Piece("", file=file) for file in body.files]
+        if body.buttons:
+            last = pieces[-1]
+            pieces[-1] = Piece(last.text, last.format, body.buttons, last.file)
+        return tuple(pieces)
+
+    async def post(self, target: Target, piece: Piece, key: str) -> str:
+        """Send a message; Telegram knows no idempotency key, so a lost answer is `Unsure`."""
+        async with _translated(posting=True):
+            return await self._send(target, piece)
+
+    async def edit(self, target: Target, message_id: str, piece: Piece) -> None:
+        """Edit a message's text; the answer "not modified" is a success."""
+        async with _translated(posting=False):
+            try:
+                await self._edit(target, message_id, piece)
+            except TelegramBadRequest as error:
+                if "message is not modified" not in error.message.lower():
+                    raise
+
+    async def delete(self, target: Target, message_id: str) -> None:
+        """Delete a message; one that is not there is a success."""
+        async with _translated(posting=False):
+            try:
+                await self._bot.delete_message(self._chat(target), int(message_id), request_timeout=REQUEST_SECONDS)
+            except TelegramBadRequest as error:
+                if "message to delete not found" not in error.message.lower():
+                    raise
+
+    async def find(self, target: Target, key: str) -> str | None:
+        """Bots can't read a chat's history: nobody can know."""
+        raise Unsure
+
+    async def typing(self, target: Target) -> None:
+        """Send the typing action; its failure matters to nobody."""
+        try:
+            await self._bot.send_chat_action(
+                self._chat(target), "typing", message_thread_id=_topic(target), request_timeout=REQUEST_SECONDS
+            )
+        except (TelegramAPIError, ClientDecodeError):
+            log.debug("a typing action failed")
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """Download a file that a person sent."""
+        async with _translated(posting=False):
+            file = await self._bot.get_file(attachment.reference, request_timeout=REQUEST_SECONDS)
+            if file.file_path is None:
+                raise Refused("Telegram does not hand it out")
+            try:
+                stream = await self._bot.download_file(file.file_path, timeout=REQUEST_SECONDS)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise TryLater(1) from error
+            assert stream is not None
+            return stream.read()
+
+    async def answer_press(self, press_id: str) -> None:
+        """End the waiting animation of a pressed button; its failure matters to nobody."""
+        try:
+            await self._bot.answer_callback_query(press_id, request_timeout=REQUEST_SECONDS)
+        except (TelegramAPIError, ClientDecodeError):
+            log.debug("a press could not be answered")
+
+    def _chat(self, target: Target) -> int:
+        chat_id = int(target.chat.partition("/")[0])
+        return self._moved.get(chat_id, chat_id)
+
+    async def _send(self, target: Target, piece: Piece) -> str:
+        addressed: dict[str, Any] = {
+            "message_thread_id": _topic(target),
+            "reply_parameters": _reply_to(target),
+            "reply_markup": _keyboard(piece),
+            "request_timeout": REQUEST_SECONDS,
+        }
+        try:
+            if piece.file is not None:
+                return await self._send_file(target, piece.file, addressed)
+            return await self._send_text(target, piece, addressed)
+        except TelegramMigrateToChat as moved:
+            self._moved[int(target.chat.partition("/")[0])] = moved.migrate_to_chat_id
+            return await self._send(target, piece)
+
+    async def _send_text(self, target: Target, piece: Piece, addressed: dict[str, Any]) -> str:
+        async def send(entities: list[MessageEntity] | None) -> str:
+            message = await self._bot.send_message(
+                self._chat(target),
+                piece.text,
+                entities=entities,
+                parse_mode=None,
+                link_preview_options=_NO_PREVIEW,
+                **addressed,
+            )
+            return str(message.message_id)
+
+        return await _formatted(piece, send)
+
+    async def _send_file(self, target: Target, file: OutgoingFile, addressed: dict[str, Any]) -> str:
+        upload = BufferedInputFile(await self._read_file(file.file_id), file.name)
+        if file.media_type in _PICTURES:
+            message = await self._bot.send_photo(self._chat(target), upload, **addressed)
+        else:
+            message = await self._bot.send_document(self._chat(target), upload, **addressed)
+        return str(message.message_id)
+
+    async def _edit(self, target: Target, message_id: str, piece: Piece) -> None:
+        async def edit(entities: list[MessageEntity] | None) -> str:
+            await self._bot.edit_message_text(
+                piece.text,
+                chat_id=self._chat(target),
+                message_id=int(message_id),
+                entities=entities,
+                parse_mode=None,
+                link_preview_options=_NO_PREVIEW,
+                reply_markup=_keyboard(piece),
+                request_timeout=REQUEST_SECONDS,
+            )
+            return message_id
+
+        await _formatted(piece, edit)
+
+
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+
+
+async def _formatted(piece: Piece, send: Callable[[list[MessageEntity] | None], Awaitable[str]]) -> str:
+    """Send with formatting; should the server refuse the formatting, send the words without it."""
+    if not piece.format:
+        return await send(None)
+    try:
+        return await send([MessageEntity.model_validate(entity) for entity in piece.format])
+    except TelegramBadRequest as error:
+        if "entit" not in error.message.lower():
+            raise
+        log.warning("the platform refused a text's formatting", extra={"reason": error.message[:100]})
+        return await send(None)
+
+
+def _topic(target: Target) -> int | None:
+    topic = target.chat.partition("/")[2]
+    return int(topic) if topic else None
+
+
+def _reply_to(target: Target) -> ReplyParameters | None:
+    """In a group, answer the message that asked."""
+    if target.place is not Place.GROUP or not target.answers:
+        return None
+    return ReplyParameters(message_id=int(target.answers), allow_sending_without_reply=True)
+
+
+def _keyboard(piece: Piece) -> InlineKeyboardMarkup | None:
+    if not piece.buttons:
+        return None
+    rows = [[InlineKeyboardButton(text=b.label, callback_data=b.command) for b in row] for row in piece.buttons]
+    return InlineKeyboardMarkup(inline_keyboard=rows)
+
+
+@asynccontextmanager
+async def _translated(*, posting: bool) -> AsyncIterator[None]:
+    """Turn aiogram's errors into ours. `posting`: doing it again would show it twice."""
+    try:
+        yield
+    except TelegramRetryAfter as error:
+        raise TryLater(float(error.retry_after), flood=True) from error
+    except TelegramNetworkError as error:
+        if not posting or isinstance(error.__cause__, aiohttp.ClientConnectorError):
+            raise TryLater(1) from error
+        raise Unsure from error
+    except (TelegramServerError, ClientDecodeError) as error:
+        if posting:
+            raise Unsure from error
+        raise TryLater(1) from error
+    except (TelegramUnauthorizedError, TelegramNotFound) as error:
+        log.error("Telegram refuses the bot token: set a valid TELEGRAM_BOT_TOKEN")
+        raise TryLater(TOKEN_REFUSED_SECONDS) from error
+    except (TelegramForbiddenError, TelegramEntityTooLarge, TelegramMigrateToChat) as error:
+        raise Refused(error.message) from error
+    except TelegramBadRequest as error:
+        message = error.message.lower()
+        if "message to edit not found" in message or "message can't be edited" in message:
+            raise Gone from error
+        raise Refused(error.message) from error
+    except TelegramAPIError as error:
+        raise Refused(error.message) from error

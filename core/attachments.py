@@ -1,0 +1,144 @@
+"""Files that people send: fetched once, kept sealed, and shown to a model that can use them."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from storage.files import FileStore
+from storage.sealing import Sealer
+
+from core.channel import Channel, Refused, TryLater
+from core.directory import Person
+from core.envelopes import Attachment, Target
+from core.lanes import Held
+from core.outbox import Outbox
+from core.providers.port import Picture
+from core.wire import Kept, kept_to_json
+from storage.faults import Step, calling
+from storage.tables import Identity, InboxEntry
+
+log = logging.getLogger("prowex.attachments")
+
+MOST_BYTES = 20 * 1024 * 1024
+MOST_TEXT = 40_000
+STORED = "stored:"
+FETCH_ATTEMPTS = 4
+
+_PICTURES = {"image/png", "image/jpeg", "image/webp", "image/gif", "application/pdf"}
+_TEXTS = {"application/json", "application/xml", "application/yaml", "application/toml", "application/javascript"}
+
+
+@dataclass(slots=True)
+class ForModel:
+    """What a model gets of a turn's files.
+
+    Args:
+        remarks: text files' content, and a sentence for each file that can't be used.
+        unusable: names of files that can't be used.
+    """
+
+    pictures: list[Picture]
+    remarks: list[str]
+    unusable: list[str]
+
+
+class Attachments:
+    """Fetches, keeps and reads files."""
+
+    def __init__(self, outbox: Outbox, files: FileStore, sealer: Sealer) -> None:
+        self._outbox = outbox
+        self._files = files
+        self._sealer = sealer
+
+    async def for_model(
+        self, held: Held, target: Target, conversation_id: UUID, entries: Sequence[tuple[InboxEntry, Kept]]
+    ) -> ForModel:
+        """Return what the model can be shown of the entries' files; each is fetched and stored at most once."""
+        found = ForModel([], [], [])
+        for entry, kept in entries:
+            for index in range(len(kept.attachments)):
+                await self._add(found, held, target, conversation_id, entry, kept, index)
+        return found
+
+    async def _add(
+        self,
+        found: ForModel,
+        held: Held,
+        target: Target,
+        conversation_id: UUID,
+        entry: InboxEntry,
+        kept: Kept,
+        index: int,
+    ) -> None:
+        attachment = kept.attachments[index]
+        name = attachment.name or attachment.media_type
+        try:
+            data = await self._bytes(held, target, conversation_id, entry, kept, index)
+        except Refused as refused:
+            found.unusable.append(f"{name} ({refused.reason})")
+            return
+        if attachment.media_type in _PICTURES:
+            found.pictures.append(Picture(attachment.media_type, data, attachment.name))
+        elif (text := _text_of(attachment, data)) is not None:
+            found.remarks.append(f"[content of {name}:]\n{text}")
+        else:
+            found.unusable.append(f"{name} (I can read pictures, PDF and text, not {attachment.media_type})")
+
+    async def _bytes(
+        self, held: Held, target: Target, conversation_id: UUID, entry: InboxEntry, kept: Kept, index: int
+    ) -> bytes:
+        attachment = kept.attachments[index]
+        if attachment.reference.startswith(STORED):
+            try:
+                _, _, data = await self._files.get(UUID(attachment.reference.removeprefix(STORED)))
+            except FileNotFoundError as error:
+                raise Refused("it is no longer kept") from error
+            return data
+        if attachment.size > MOST_BYTES:
+            raise Refused(f"it is larger than {MOST_BYTES >> 20} MB")
+        data = await self._fetch(self._outbox.channel(target), attachment)
+        if len(data) > MOST_BYTES:
+            raise Refused(f"it is larger than {MOST_BYTES >> 20} MB")
+        await self._keep(held, conversation_id, entry, kept, index, data)
+        return data
+
+    async def _fetch(self, channel: Channel, attachment: Attachment) -> bytes:
+        for attempt in range(FETCH_ATTEMPTS):
+            try:
+                async with calling(Step.CALL_FETCH):
+                    return await channel.fetch(attachment)
+            except TryLater as later:
+                await asyncio.sleep(max(later.retry_after, 0.5 * 2**attempt))
+        raise Refused("it could not be fetched; please send it again")
+
+    async def _keep(
+        self, held: Held, conversation_id: UUID, entry: InboxEntry, kept: Kept, index: int, data: bytes
+    ) -> None:
+        """Store the bytes, and write into the inbound where they are, so that a restart need not fetch them again."""
+        attachment = kept.attachments[index]
+        identity = await Identity.get(id=entry.identity_id)
+        owner = Person(identity.id, identity.user_id).owner
+        stored = await self._files.put(
+            owner, attachment.name, attachment.media_type, data, conversation_id=conversation_id
+        )
+        kept.attachments = (
+            *kept.attachments[:index],
+            replace(attachment, reference=f"{STORED}{stored.id}", size=len(data)),
+            *kept.attachments[index + 1 :],
+        )
+        key = await self._sealer.key(owner)
+        async with held.commit(Step.FILE_KEPT):
+            body = key.seal("inbox.body", entry.id, kept_to_json(kept))
+            await InboxEntry.filter(id=entry.id).update(body=body)
+
+
+def _text_of(attachment: Attachment, data: bytes) -> str | None:
+    if not (attachment.media_type.startswith("text/") or attachment.media_type in _TEXTS):
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}\n[cut: the file goes on]"
