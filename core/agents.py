@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from storage.sealing import Sealer
-
 from storage.clock import Clock
 from storage.ids import new_id
+from storage.sealing import Sealer
 from storage.tables import Agent, AgentVersion, Chat, Conversation
 
 

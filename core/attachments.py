@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from storage.files import FileStore
-from storage.sealing import Sealer
-
 from core.channel import Channel, Refused, TryLater
 from core.directory import Person
 from core.envelopes import Attachment, Target
@@ -17,6 +14,8 @@ from core.outbox import Outbox
 from core.providers.port import Picture
 from core.wire import Kept, kept_to_json
 from storage.faults import Step, calling
+from storage.files import FileStore
+from storage.sealing import Sealer
 from storage.tables import Identity, InboxEntry
 
 log = logging.getLogger("prowex.attachments")

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
-from storage.sealing import Owner
 from tortoise.exceptions import IntegrityError
 
 from core.envelopes import Origin, Place
 from storage.clock import Clock
 from storage.faults import Step
 from storage.ids import new_id
+from storage.sealing import Owner
 from storage.tables import Chat, ChatKind, Identity, Lane
 from storage.transactions import transaction
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from storage.sealing import Sealer
-
 from core import replies
 from core.envelopes import Context
 from core.providers.port import Message, Picture
 from core.wire import Kept
+from storage.queries import ids_of
+from storage.sealing import Sealer
 from storage.tables import InboundState, InboxEntry, Reply, ReplyMode, ReplyState, Turn
 
 MOST_TURNS = 40
@@ -30,10 +30,10 @@ class Said:
 async def recall(sealer: Sealer, conversation_id: UUID, *, before: UUID) -> list[Said]:
     """Return the conversation's exchanges before the turn `before`, oldest first, the latest `MOST_TURNS`."""
     turns = Turn.filter(conversation_id=conversation_id, superseded=False, id__lt=before)
-    recent = await turns.order_by("-id").limit(MOST_TURNS).values_list("id", flat=True)
+    recent = await ids_of(turns.order_by("-id").limit(MOST_TURNS))
     if not recent:
         return []
-    said = {turn_id: Said() for turn_id in sorted(recent)}
+    said: dict[UUID | None, Said] = {turn_id: Said() for turn_id in sorted(recent)}
     entries = await InboxEntry.filter(turn_id__in=list(said), state=InboundState.DONE).order_by("position", "id")
     texts = await sealer.unseal_many("inbox.body", [(e.id, e.body) for e in entries if e.body is not None])
     for entry, text in zip((e for e in entries if e.body is not None), texts, strict=True):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from storage.sealing import DataKeyHandle, Owner, Sealer
 from tortoise.functions import Count
 
 from core import replies
@@ -18,6 +17,7 @@ from core.wire import inbound_to_json
 from storage.clock import Clock
 from storage.faults import Step
 from storage.ids import new_id
+from storage.sealing import DataKeyHandle, Owner, Sealer
 from storage.tables import Chat, Identity, InboundState, InboxEntry, Lane
 from storage.transactions import transaction
 
@@ -70,6 +70,11 @@ class Inbox:
         self._house = house
         self._is_urgent = is_urgent
         self._wake = wake
+        self._closed = False
+
+    def close(self) -> None:
+        """Accept nothing more: the process is about to stop."""
+        self._closed = True
 
     async def accept(self, inbounds: Sequence[Inbound]) -> None:
         """Store `inbounds` in their order, each once however often it is delivered; return when they are safe.
@@ -77,6 +82,8 @@ class Inbox:
         Raises:
             Busy: nothing was stored.
         """
+        if self._closed:
+            raise Busy
         arrivals = [await self._arrival(inbound) for inbound in inbounds]
         house_key = await self._sealer.key(self._house)
         async with transaction(Step.INBOX_ACCEPT):
@@ -114,8 +121,7 @@ class Inbox:
         accounts = {arrival.inbound.origin.account for arrival in arrivals}
         events = {arrival.inbound.event_id for arrival in arrivals}
         stored = InboxEntry.filter(account__in=accounts, event_id__in=events)
-        stored = stored.values_list("account", "event_id", "fingerprint")
-        seen = set(await stored)
+        seen = set(await stored.values_list("account", "event_id", "fingerprint"))
         fresh = []
         for arrival in arrivals:
             inbound = arrival.inbound

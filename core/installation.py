@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from storage.sealing import Owner, Sealer
 from tortoise.exceptions import IntegrityError
 
 from storage.clock import Clock
 from storage.faults import Step
 from storage.ids import new_id
-from storage.tables import Agent, AgentVersion, Lease, Membership, Role, Team, User
+from storage.sealing import Owner, Sealer
+from storage.tables import Agent, AgentVersion, Identity, Lease, Membership, Role, Team, User
 from storage.transactions import transaction
 
 ASSISTANT = "Prowex"
@@ -48,6 +48,10 @@ async def ensure(clock: Clock, sealer: Sealer) -> Installation:
                 await Membership.create(
                     id=new_id(), team_id=team_id, user_id=operator.id, role=Role.OWNER, created_at=now
                 )
+                for channel in ("web", "console"):
+                    await Identity.create(
+                        id=new_id(), channel=channel, external_id=str(operator.id), user_id=operator.id, created_at=now
+                    )
                 agent = await Agent.create(id=new_id(), team_id=team_id, name=ASSISTANT, default=True, created_at=now)
                 version_id = new_id()
                 await AgentVersion.create(

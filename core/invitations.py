@@ -5,11 +5,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from storage.sealing import Owner, Sealer
-
 from core.directory import Person
 from storage.clock import Clock
 from storage.ids import new_id
+from storage.sealing import Owner, Sealer
 from storage.tables import Counter, Identity, Invitation, Membership, Role, Team, User
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

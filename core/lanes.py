@@ -17,6 +17,7 @@ from tortoise.expressions import Q
 
 from storage.clock import Clock
 from storage.faults import Step
+from storage.queries import ids_of
 from storage.tables import Lane, Turn
 from storage.transactions import transaction
 
@@ -252,7 +253,7 @@ class Lanes:
         now = self._clock.now()
         free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
         due = Lane.filter(free, due_at__lte=now, channel__in=self._channels).order_by("due_at").limit(MOST_LANES)
-        return [lane_id for lane_id in await due.values_list("id", flat=True) if lane_id not in self._active]
+        return [lane_id for lane_id in await ids_of(due) if lane_id not in self._active]
 
     async def _renew_forever(self) -> None:
         while True:
@@ -287,7 +288,7 @@ class Lanes:
                 continue
             try:
                 asked = Turn.filter(id__in=running, stop_requested_at__isnull=False)
-                for turn_id in await asked.values_list("id", flat=True):
+                for turn_id in await ids_of(asked):
                     self.request_stop(turn_id)
             except (BaseORMException, OSError):
                 log.exception("stop requests could not be read")

@@ -10,9 +10,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
-
-from storage.sealing import DataKeyHandle
 
 from core import replies
 from core.channel import Channel, Gone, Refused, TryLater, Unsure
@@ -22,6 +21,7 @@ from core.pacing import Pacer, Urgency
 from core.replies import Pending
 from storage.clock import Clock
 from storage.faults import Step, calling
+from storage.sealing import DataKeyHandle
 from storage.tables import Chat, Part, PartState, Reply, ReplyMode, ReplyState
 from storage.transactions import to_the_end
 
@@ -97,12 +97,8 @@ class Outbox:
         ready = pending.row.state is ReplyState.FINAL and any(p.state is PartState.DELETING for p in pending.parts)
         piece = READY if ready and part.number == 0 else PLACEHOLDER
         while not part.message_id:
-            part = await self._act(
-                held,
-                target,
-                Urgency.NEW,
-                lambda channel, part=part: self._post(channel, held, target, pending, part, piece),
-            )
+            post = partial(self._post, held=held, target=target, pending=pending, part=part, piece=piece)
+            part = await self._act(held, target, Urgency.NEW, post)
         return part
 
     async def _post(

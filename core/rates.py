@@ -1,4 +1,4 @@
-"""How many messages a person, and a chat, may have answered in a minute. What is above waits; nothing is thrown away."""
+"""How many messages a person, and a chat, may have answered in a minute. What is above waits; nothing is lost."""
 
 from collections import deque
 from datetime import datetime, timedelta

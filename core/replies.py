@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from storage.sealing import DataKeyHandle, Sealer
-
 from core.envelopes import Body
 from core.wire import body_from_json, body_to_json
 from storage.ids import new_id
+from storage.sealing import DataKeyHandle, Sealer
 from storage.tables import Part, PartState, Reply, ReplyMode, ReplyState
 
 _WHERE = "replies.body"

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
-from storage.sealing import DataKeyHandle, Owner
-
 from core import replies
 from core.access import Verdict, code_in, standing
 from core.agent_loop import AgentLoop, Outcome, Task
@@ -29,6 +27,8 @@ from core.replies import Pending
 from core.wire import Kept
 from storage.faults import Step
 from storage.ids import new_id
+from storage.queries import ids_of
+from storage.sealing import DataKeyHandle, Owner
 from storage.tables import (
     Chat,
     ChatKind,
@@ -162,12 +162,15 @@ class Turns:
 
     async def _waiting(self, held: Held) -> list[_Waiting]:
         new = InboxEntry.filter(lane_id=held.id, state=InboundState.NEW)
-        entries = [e for e in await new.order_by("position", "id").limit(50) if e.body is not None]
-        texts = await self._sealer.unseal_many("inbox.body", [(e.id, e.body) for e in entries])
+        return await self._with_words(await new.order_by("position", "id").limit(50))
+
+    async def _with_words(self, entries: list[InboxEntry]) -> list[_Waiting]:
+        sealed = [(entry.id, entry.body) for entry in entries if entry.body is not None]
+        texts = await self._sealer.unseal_many("inbox.body", sealed)
         return [_Waiting(entry, Kept(text)) for entry, text in zip(entries, texts, strict=True)]
 
     def _choose(self, held: Held, waiting: Sequence[_Waiting], kind: ChatKind) -> _Choice:
-        """Return what is done next: the first message of somebody who is not over their rate, and what belongs to it."""
+        """Return what is done next: the first message of somebody within their rate, and what belongs to it."""
         passed_over: set[UUID] = set()
         limited, later = None, None
         for index, first in enumerate(waiting):
@@ -384,9 +387,8 @@ class Turns:
         now = self._clock.now()
         orphans = Part.filter(reply__lane_id=held.id, state=PartState.RESERVING)
         async with held.commit(Step.TURN_RESUME):
-            lost = await orphans.values_list("id", flat=True)
-            if lost:
-                await Part.filter(id__in=list(lost)).update(state=PartState.ORPHANED)
+            if lost := await ids_of(orphans):
+                await Part.filter(id__in=lost).update(state=PartState.ORPHANED)
             if turn is not None:
                 turn.holder = held.holder
                 await Turn.filter(id=turn.id).update(holder=held.holder)
@@ -397,11 +399,10 @@ class Turns:
             return
         target = _target(held, chat, reply.answers)
         await self._outbox.take_away_old(held, target, pending)
-        entries = await InboxEntry.filter(turn_id=turn.id).order_by("position", "id")
-        texts = await self._sealer.unseal_many("inbox.body", [(e.id, e.body) for e in entries if e.body is not None])
+        entries = await self._with_words(await InboxEntry.filter(turn_id=turn.id).order_by("position", "id"))
         run = _Run(
             turn,
-            [_Waiting(e, Kept(t)) for e, t in zip(entries, texts, strict=True)],
+            entries,
             pending,
             await self._agents.of_version(turn.agent_version_id),
             target,

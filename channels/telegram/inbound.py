@@ -187,9 +187,9 @@ def _forwarded_from(message: Message) -> str:
 
 def _is_addressed(message: Message, me: Me) -> bool:
     """Tell whether a group's message is meant for us: a mention, a reply to us, or one of our commands."""
-    if message.reply_to_message is not None and message.reply_to_message.from_user is not None:
-        if message.reply_to_message.from_user.id == me.id:
-            return True
+    replied = message.reply_to_message
+    if replied is not None and replied.from_user is not None and replied.from_user.id == me.id:
+        return True
     text = message.text or message.caption or ""
     for entity in message.entities or message.caption_entities or ():
         if _mentions(entity, text, me):

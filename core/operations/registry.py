@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from storage.sealing import Sealer
 
 from core.access import Mode, Standing
 from core.agents import Agents
@@ -19,6 +18,7 @@ from core.lanes import Lanes
 from core.operations.card import Card
 from core.providers.catalogue import Catalogue
 from storage.clock import Clock
+from storage.sealing import Sealer
 
 
 class Effect(StrEnum):
@@ -142,7 +142,7 @@ def operation(
     hidden: bool = False,
     surfaces: frozenset[str] = frozenset(),
 ) -> Callable[[Callable[[Call, Any], Awaitable[Card]]], Run]:
-    """Put the decorated `async def run(call, form) -> Card` on the list. The form is the type of its second argument."""
+    """Put the decorated `async def run(call, form) -> Card` on the list; the form is its second argument's type."""
 
     def register(run: Run) -> Run:
         form = run.__annotations__["form"]

@@ -1,0 +1,153 @@
+"""The one composition root: what the product is made of, opened in order and closed in reverse."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from bot.settings import Settings
+from core import installation
+from core.access import Door, Mode
+from core.agent_loop import AgentLoop
+from core.agents import Agents
+from core.attachments import Attachments
+from core.channel import Channel
+from core.directory import Directory
+from core.inbox import Inbox
+from core.lanes import Lanes
+from core.operations import conversation, people
+from core.operations.registry import Services, is_urgent
+from core.outbox import Outbox
+from core.providers.catalogue import Catalogue
+from core.rates import Rates
+from core.transcript import Transcripts
+from core.turns import Turns
+from storage.clock import Clock
+from storage.database import open_database
+from storage.files import FileStore
+from storage.ids import new_id
+from storage.keyring import KeyRing
+from storage.migrations import upgrade
+from storage.sealing import Sealer
+
+OPERATION_MODULES = (conversation, people)
+"""The modules whose operations exist; importing them registers the operations."""
+
+
+@dataclass(slots=True)
+class Foundation:
+    """What every process has, whatever it does: settings, time, database, keys, files, the installation's rows."""
+
+    settings: Settings
+    clock: Clock
+    ring: KeyRing
+    sealer: Sealer
+    files: FileStore
+    installation: installation.Installation
+    holder: UUID
+    telegram_username: list[str] = field(default_factory=list)
+
+    async def read_file(self, file_id: str) -> bytes:
+        """Return a stored file's bytes."""
+        _, _, data = await self.files.get(UUID(file_id))
+        return data
+
+
+@dataclass(slots=True)
+class Core:
+    """The spine over some channels."""
+
+    services: Services
+    inbox: Inbox
+    lanes: Lanes
+    turns: Turns
+    transcripts: Transcripts
+
+    async def run(self) -> None:
+        """Work the lanes until cancelled."""
+        await self.lanes.run(self.turns.work, self.turns.failed)
+
+
+@asynccontextmanager
+async def open_foundation(settings: Settings, clock: Clock, *, migrate: bool = True) -> AsyncIterator[Foundation]:
+    """Open keys, database and files, brought up to date under a lock."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ring = KeyRing.open(settings.key_ring, create=True)
+    if migrate:
+        await upgrade(settings.database, settings.data_dir, clock)
+    async with open_database(settings.database):
+        sealer = Sealer(ring, clock)
+        yield Foundation(
+            settings=settings,
+            clock=clock,
+            ring=ring,
+            sealer=sealer,
+            files=FileStore(settings.data_dir / "files", sealer, clock),
+            installation=await installation.ensure(clock, sealer),
+            holder=new_id(),
+        )
+
+
+@asynccontextmanager
+async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> AsyncIterator[Core]:
+    """Build the spine over `channels`."""
+    settings, clock, sealer = foundation.settings, foundation.clock, foundation.sealer
+    catalogue = _catalogue(settings)
+    directory = Directory(clock)
+    lanes = Lanes(foundation.holder, channels, clock)
+    agents = Agents(foundation.installation.agent_id, clock, sealer)
+    services = Services(
+        clock=clock,
+        sealer=sealer,
+        secret_hash=foundation.ring.hmac,
+        directory=directory,
+        lanes=lanes,
+        agents=agents,
+        catalogue=catalogue,
+        mode=Mode(settings.access),
+        team_id=foundation.installation.team_id,
+        public_url=public_url(settings),
+        telegram_username=lambda: "".join(foundation.telegram_username[-1:]),
+    )
+    outbox = Outbox(channels, clock)
+    inbox = Inbox(
+        directory=directory,
+        door=Door(services.mode),
+        sealer=sealer,
+        clock=clock,
+        house=foundation.installation.house,
+        is_urgent=is_urgent,
+        wake=lanes.wake,
+    )
+    turns = Turns(
+        services=services,
+        agents=agents,
+        loop=AgentLoop(catalogue, clock),
+        outbox=outbox,
+        attachments=Attachments(outbox, foundation.files, sealer),
+        rates=Rates(settings.messages_per_minute, clock),
+    )
+    try:
+        yield Core(services, inbox, lanes, turns, Transcripts(sealer))
+    finally:
+        await catalogue.close()
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    from core.providers.openai import Timeouts
+
+    return Catalogue(
+        openai_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
+        openai_base_url=settings.openai_base_url,
+        timeouts=Timeouts(
+            connect=settings.model_connect_seconds,
+            first_token=settings.model_first_token_seconds,
+            silence=settings.model_silence_seconds,
+        ),
+        default_model=settings.default_model,
+    )
+
+
+def public_url(settings: Settings) -> str:
+    """Return the address under which people reach the web page."""
+    return settings.public_url or f"http://{settings.host}:{settings.port}"

@@ -1,0 +1,109 @@
+"""The service: lanes, channels and web in one process, with a life cycle that reads top to bottom."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from bot.compose import Core, Foundation, open_core, open_foundation
+from bot.greeting import greet
+from bot.health import metrics, readiness
+from bot.settings import Settings
+from bot.web.app import create_app, serve
+from bot.web.ports import WebDependencies
+from bot.web_ports import WebFiles, WebTranscript
+from channels.web import Hub, WebChannel
+from core.channel import Channel
+from storage.clock import SystemClock
+
+if TYPE_CHECKING:
+    from bot.telegram import Telegram
+
+log = logging.getLogger("prowex.service")
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator["Service"]:
+    """Open everything that `prowex run` needs, nothing running yet."""
+    async with AsyncExitStack() as stack:
+        foundation = await stack.enter_async_context(open_foundation(settings, SystemClock()))
+        hub = Hub()
+        channels: dict[str, Channel] = {"web": WebChannel(hub, foundation.clock, foundation.read_file)}
+        telegram = None
+        if settings.telegram_bot_token is not None:
+            from bot import telegram as telegrams
+
+            telegram = telegrams.create(foundation)
+            stack.push_async_callback(telegram.bot.session.close)
+            channels["telegram"] = telegram.channel
+        core = await stack.enter_async_context(open_core(foundation, channels))
+        if telegram is not None:
+            telegrams.connect(telegram, foundation, core)
+        yield Service(foundation, core, hub, telegram)
+
+
+class Service:
+    """A running process: lanes, channels, web."""
+
+    def __init__(self, foundation: Foundation, core: Core, hub: Hub, telegram: "Telegram | None") -> None:
+        self._foundation = foundation
+        self._core = core
+        self._hub = hub
+        self._telegram = telegram
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then: accept nothing more, let running answers finish, close."""
+        settings = self._foundation.settings
+        app = create_app(self._dependencies())
+        async with serve(app, settings.host, settings.port) as port, asyncio.TaskGroup() as group:
+            lanes = group.create_task(self._core.run())
+            receiving = None
+            if self._telegram is not None:
+                from bot import telegram as telegrams
+
+                receiving = group.create_task(telegrams.run(self._telegram, self._foundation))
+            log.info("ready", extra={"port": port, "channels": sorted(self._channels())})
+            await self._greet(port)
+            await stop.wait()
+            log.info("stopping", extra={"active": self._core.lanes.active})
+            self._core.inbox.close()
+            if receiving is not None:
+                receiving.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await receiving
+            finished = await self._core.lanes.drain(settings.drain_seconds)
+            if not finished:
+                log.warning("some answers were not finished in time; they are resumed at the next start")
+            self._hub.close()
+            lanes.cancel()
+
+    def _channels(self) -> list[str]:
+        return ["web", *(["telegram"] if self._telegram is not None else [])]
+
+    async def _greet(self, port: int) -> None:
+        """Show the operator, on a terminal only, how to get in."""
+        await greet(self._foundation, self._core, port, telegram=self._telegram is not None)
+
+    def _dependencies(self) -> WebDependencies:
+        foundation, settings = self._foundation, self._foundation.settings
+        return WebDependencies(
+            clock=foundation.clock,
+            hmac=foundation.ring.hmac,
+            accept=self._core.inbox,
+            transcript=WebTranscript(self._core.transcripts),
+            files=WebFiles(foundation.files),
+            hub=self._hub,
+            ready=self._ready,
+            metrics=self._metrics,
+            host=settings.host,
+            public_url=settings.public_url or "",
+            hooks=(self._telegram.hooks or {}) if self._telegram is not None else {},
+        )
+
+    async def _ready(self) -> Mapping[str, str]:
+        return await readiness(self._foundation, self._core, self._telegram)
+
+    async def _metrics(self) -> str:
+        return await metrics(self._core)

@@ -1,0 +1,71 @@
+"""The terminal chat: what is shown is printed, what is typed is an `Inbound`."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+
+from channels.text import terminal
+from core.channel import Budget, Budgets, Refused
+from core.envelopes import Attachment, Body, Piece, Target
+
+NAME = "console"
+ACCOUNT = "console"
+
+
+class ConsoleChannel:
+    """Prints replies. A growing answer is not shown in a terminal: it is printed once, whole.
+
+    Args:
+        write: prints a text.
+    """
+
+    name = NAME
+    budgets = Budgets(Budget(1000, 1000), Budget(1000, 1000), Budget(1000, 1000), interval=3600)
+
+    def __init__(self, write: Callable[[str], None], read_file: Callable[[str], Awaitable[bytes]]) -> None:
+        self._write = write
+        self._read_file = read_file
+        self._printed: set[str] = set()
+        self.buttons: list[str] = []
+        self.answered = asyncio.Event()
+
+    def render(self, body: Body, *, growing: bool = False) -> tuple[Piece, ...]:
+        """Return the whole text as one piece."""
+        return (Piece(body.text, buttons=body.buttons),)
+
+    async def post(self, target: Target, piece: Piece, key: str) -> str:
+        """Print a card at once; a placeholder shows nothing."""
+        if piece.text != "…":
+            self._print(key, piece)
+        return key
+
+    async def edit(self, target: Target, message_id: str, piece: Piece) -> None:
+        """Print the finished text."""
+        self._print(message_id, piece)
+
+    async def delete(self, target: Target, message_id: str) -> None:
+        """Do nothing: what was printed stays."""
+
+    async def find(self, target: Target, key: str) -> str | None:
+        """Return the key: what was posted was printed, or is printed by the fill."""
+        return key
+
+    async def typing(self, target: Target) -> None:
+        """Do nothing."""
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """Return a stored file's bytes."""
+        if not attachment.reference.startswith("stored:"):
+            raise Refused("it is not here")
+        return await self._read_file(attachment.reference.removeprefix("stored:"))
+
+    def _print(self, key: str, piece: Piece) -> None:
+        if key in self._printed:
+            return
+        self._printed.add(key)
+        width = min(100, shutil.get_terminal_size().columns)
+        self._write(terminal.render(piece.text, width))
+        self.buttons = [button.command for row in piece.buttons for button in row]
+        for number, label in enumerate((button.label for row in piece.buttons for button in row), 1):
+            self._write(f"  [{number}] {label}")
+        self.answered.set()
