@@ -1,0 +1,1 @@
+"""Fake platforms: real servers on loopback that our real clients talk to."""
