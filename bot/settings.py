@@ -26,11 +26,12 @@ from bot.setting_kinds import (
     WebhookSecret,
     WebhookUrl,
 )
+from bot.stop import Stop
 
 _UNPREFIXED = ("telegram_", "openai_", "database_")
 
 
-class SettingsError(Exception):
+class SettingsError(Stop):
     """The settings can't be used; `problems` holds one sentence for each, fit to show, without any value."""
 
     def __init__(self, problems: Iterable[str]) -> None:

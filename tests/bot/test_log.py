@@ -30,7 +30,6 @@ def written():
     before = (root.handlers[:], root.level, threading.excepthook)
     stream = io.StringIO()
     configure("debug", "json", stream)
-    root.handlers[:] = root.handlers[-1:]
     yield stream
     root.handlers[:], threading.excepthook = before[0], before[2]
     root.setLevel(before[1])
@@ -226,7 +225,10 @@ def test_a_thread_that_dies_and_a_warning_are_logged_without_words(written):
 
 
 def test_arguments_that_do_not_fit_are_not_printed_to_stderr(written, capsys):
+    root = logging.getLogger()
+    root.handlers[:] = [handler for handler in root.handlers if getattr(handler, "stream", None) is written]
     log.error("two %s %s", WORDS)
+    assert lines(written)[0]["message"] == "two %s %s (its arguments don't fit)"
     assert WORDS not in capsys.readouterr().err + written.getvalue()
 
 

@@ -1,0 +1,124 @@
+"""The command line starts at once, tells mistakes in a sentence, and loads nothing that isn't asked for."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bot import __version__, cli
+from bot.stop import Stop
+
+ROOT = Path(__file__).parents[2]
+HEAVY = (
+    "aiogram",
+    "aiohttp",
+    "anthropic",
+    "arq",
+    "chromadb",
+    "google.genai",
+    "openai",
+    "pydantic",
+    "slack_sdk",
+    "tortoise",
+)
+
+
+def prowex(*words: str, **environ: str) -> subprocess.CompletedProcess:
+    known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *words],
+        cwd=ROOT,
+        env=known | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_version_and_help_start_within_three_tenths_of_a_second():
+    for word in ("version", "--help", "--version"):
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            assert prowex(word).returncode == 0
+            took.append(time.monotonic() - began)
+        assert min(took) < 0.3, word
+
+
+def test_version_and_help_load_no_big_package():
+    code = "import sys; from bot.cli import main; main(['version']); main([]); print(*sys.modules, sep='\\n')"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(HEAVY).isdisjoint(loaded.stdout.split())
+
+
+def test_version_is_printed():
+    assert prowex("version").stdout.startswith(f"prowex {__version__} (Python 3.")
+
+
+def test_no_command_shows_the_help():
+    shown = prowex()
+    assert shown.returncode == 0
+    assert "init" in shown.stdout
+
+
+def test_an_unknown_command_is_told_with_the_nearest_one():
+    found = prowex("verison")
+    assert found.returncode == 2
+    assert found.stderr == (
+        "There is no command 'verison'. Did you mean `prowex version`? `prowex --help` lists all of them.\n"
+    )
+
+
+def test_a_wrong_setting_stops_a_command_with_a_sentence(tmp_path, capsys, monkeypatch):
+    (tmp_path / "e").write_text("PROWEX_PORT=canary\n")
+    monkeypatch.setitem(sys.modules, "bot.commands.status", _Command)
+    monkeypatch.setattr(cli, "find_spec", lambda name: True)
+    assert cli.main(["--env-file", str(tmp_path / "e"), "status"]) == 1
+    assert capsys.readouterr().err == "PROWEX_PORT must be a whole number, such as 8080.\n"
+
+
+class _Command:
+    """Stands where a command's module would; raises what it is told to."""
+
+    error: BaseException | None = None
+
+    @staticmethod
+    def add_arguments(parser):
+        pass
+
+    @classmethod
+    async def main(cls, args, settings):
+        raise cls.error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (Stop("Port 8080 is taken; choose another with PROWEX_PORT."), 1, "Port 8080 is taken;"),
+        (
+            ExceptionGroup("g", [ValueError("canary"), ExceptionGroup("h", [Stop("No database.", 3)])]),
+            3,
+            "No database.",
+        ),
+        (KeyboardInterrupt(), 130, ""),
+        (ValueError("canary"), 70, "This is a mistake in Prowex, not yours."),
+    ],
+)
+def test_whatever_goes_wrong_ends_in_a_sentence_and_a_status(monkeypatch, capsys, error, status, told):
+    monkeypatch.setattr(_Command, "error", error)
+    monkeypatch.setitem(sys.modules, "bot.commands.version", _Command)
+    monkeypatch.setattr(cli, "find_spec", lambda name: True)
+    assert cli.main(["version"]) == status
+    shown = capsys.readouterr().err
+    assert told in shown
+    assert "canary" not in shown
+    assert ("Traceback" in shown) is False
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    line = f"{sys.executable} -m bot --help | true; exit ${{PIPESTATUS[0]}}"
+    shown = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert shown.stderr == ""
