@@ -21,7 +21,7 @@ class Limits:
         chat_rate: messages per second in one chat, `chat_burst` of them at once (1 is the strict reading).
         group_per_minute: in any 60 s in a group, supergroup or channel.
         bot_rate: messages per second of the whole bot, `bot_burst` at once.
-        tolerance: seconds by which a request may come early, for the way through the network.
+        tolerance: seconds by which a request may come early, for the way through the network (at most half a message).
         penalty: seconds that each request during a pause adds to it.
     """
 
@@ -54,7 +54,8 @@ class _Bucket:
         """Refill, and return the seconds until one token is there; 0 if it is."""
         self.tokens = min(burst, self.tokens + (now - self.at) * rate)
         self.at = now
-        return 0.0 if self.tokens >= 1 - tolerance * rate else (1 - self.tokens) / rate
+        missing = 1 - self.tokens
+        return missing / rate if missing > min(tolerance * rate, 0.5) else 0.0
 
 
 @dataclass(slots=True)

@@ -1,4 +1,7 @@
-"""Updates: kept until they are confirmed, by a later offset or by a webhook's 2xx, whatever the application does."""
+"""Updates: kept until they are confirmed, by a later offset or by a webhook's 2xx, whatever the application does.
+
+Waiting for the network is done in the event loop's time, so that it ends under a clock that stands still.
+"""
 
 import asyncio
 import json
@@ -132,9 +135,9 @@ class Updates:
         mine = self._poller
         self.wake()
         self._confirm(offset)
-        deadline = self.clock.monotonic() + timeout
+        deadline = asyncio.get_running_loop().time() + timeout
         while not self.pending:
-            left = deadline - self.clock.monotonic()
+            left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 break
             await self.woken(left)
@@ -237,7 +240,7 @@ class HookSender:
     def _next(self) -> Pending | None:
         if not self._updates.hook.url or sum(one.busy for one in self._updates.pending) >= self.parallel:
             return None
-        now, taken = self._updates.clock.monotonic(), set[int]()
+        now, taken = asyncio.get_running_loop().time(), set[int]()
         for update in self._updates.pending:
             lane = 0 if self.parallel == 1 else update.lane
             if lane not in taken and not update.busy and update.not_before <= now:
@@ -246,7 +249,7 @@ class HookSender:
         return None
 
     def _idle(self) -> float | None:
-        now = self._updates.clock.monotonic()
+        now = asyncio.get_running_loop().time()
         waits = [one.not_before - now for one in self._updates.pending if not one.busy and one.not_before > now]
         return min(waits) if waits and self._updates.hook.url else None
 
@@ -267,7 +270,7 @@ class HookSender:
         if trouble:
             hook.last_error_at, hook.last_error = self._updates.clock.now(), trouble
             pause = self.pauses[min(update.deliveries, len(self.pauses)) - 1]
-            update.not_before = self._updates.clock.monotonic() + pause
+            update.not_before = asyncio.get_running_loop().time() + pause
             self._updates.wake()
         elif hook.url == self._updates.hook.url:
             self._updates.confirm(update)
