@@ -1,0 +1,85 @@
+"""Markdown as models write it, made ready for the parser: what it would swallow or misread is spelled out first."""
+
+import re
+
+import pyromark
+
+OPTIONS = (
+    pyromark.Options.ENABLE_TABLES
+    | pyromark.Options.ENABLE_STRIKETHROUGH
+    | pyromark.Options.ENABLE_TASKLISTS
+    | pyromark.Options.ENABLE_MATH
+    | pyromark.Options.ENABLE_FOOTNOTES
+)
+_BRACKET_MATH = re.compile(r"\\\[((?:(?!\n[ \t]*\n|\\\[)[^`])+?)\\\]|\\\(((?:(?!\\\()[^`\n])+?)\\\)")
+_FORMULA = re.compile(r"\\[A-Za-z]+|[\^_={}+<>]")
+_DEFINITION = re.compile(r"^([ >\t]{0,20}(?:[-*+][ \t]{1,4})?)(\[([^\]\[\n\\^][^\]\[\n\\]{0,199})\]:)", re.M)
+_FENCE = re.compile(r"^[ >\t]{0,20}(`{3,}|~{3,})", re.M)
+
+
+def is_formula(text: str) -> bool:
+    """Tell whether what stands between dollars is a formula: it commands, compares or raises, or names a variable."""
+    inside = text.strip()
+    return bool(_FORMULA.search(inside)) or (len(inside) <= 2 and inside.isalpha())
+
+
+def prepared(markdown: str, *, growing: bool = False) -> str:
+    r"""Return `markdown` with `\(…\)` and `\[…\]` as dollar formulas, and definitions nobody refers to as plain text.
+
+    A line such as `[INFO]: started` is a link definition to a Markdown parser, which shows nothing of it.
+
+    Args:
+        growing: the text is still being written; bold and code that are open in the last paragraph are closed.
+    """
+    if growing:
+        markdown = _closed(markdown)
+    math = "\\(" in markdown or "\\[" in markdown
+    if not math and "]:" not in markdown:
+        return markdown
+    source, parts, place = markdown.encode(), [], 0
+    folded = markdown.casefold()
+    for start, end in [*_code(markdown), (len(source), len(source))]:
+        text = source[place:start].decode()
+        if math:
+            text = _BRACKET_MATH.sub(_dollars, text)
+        parts += [_DEFINITION.sub(lambda match: _definition(match, folded), text), source[start:end].decode()]
+        place = end
+    return "".join(parts)
+
+
+def _code(markdown: str) -> list[tuple[int, int]]:
+    """Return where code is, in bytes."""
+    found = []
+    for event, place in pyromark.events_with_range(markdown, options=OPTIONS):
+        if isinstance(event, dict):
+            tag = event.get("Start")
+            if "Code" in event or (isinstance(tag, dict) and "CodeBlock" in tag):
+                found.append((place["start"], place["end"]))
+    return found
+
+
+def _dollars(match: re.Match[str]) -> str:
+    inside = (match[1] or match[2] or "").strip()
+    if "$" in inside or not is_formula(inside):
+        return match[0]
+    return f"$${inside}$$" if match[1] else f"${inside}$"
+
+
+def _definition(match: re.Match[str], folded: str) -> str:
+    used = folded.count(f"[{match[3].casefold()}]") > 1
+    return match[0] if used else f"{match[1]}\\{match[2]}"
+
+
+def _closed(markdown: str) -> str:
+    fence = ""
+    for match in _FENCE.finditer(markdown):
+        if not fence:
+            fence = match[1]
+        elif match[1].startswith(fence):
+            fence = ""
+    last = markdown[markdown.rfind("\n\n") + 1 :]
+    if fence or "|" in last or last.endswith(("`", "*")):
+        return markdown
+    if last.count("`") % 2:
+        return markdown + "`"
+    return markdown + "**" if last.count("**") % 2 else markdown
