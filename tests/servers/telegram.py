@@ -263,6 +263,7 @@ async def _serve(options: argparse.Namespace) -> None:
         limits=limits,
         validate=not options.no_validate,
         parallel=options.parallel,
+        timeout=options.hook_timeout,
         seed=options.seed,
     )
     async with telegram:
@@ -279,6 +280,7 @@ def main() -> None:
     parser.add_argument("--strict", action="store_true", help="one message per second and chat, no burst")
     parser.add_argument("--no-validate", action="store_true", help="don't hold requests against aiogram's models")
     parser.add_argument("--parallel", type=int, default=1, help="updates at a time to a webhook")
+    parser.add_argument("--hook-timeout", type=float, default=30.0, help="seconds that a webhook may take")
     parser.add_argument("--seed", type=int, default=0)
     run: Callable[[Awaitable[None]], None] = asyncio.run  # type: ignore[assignment]
     with contextlib.suppress(ImportError):

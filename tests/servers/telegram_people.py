@@ -158,7 +158,7 @@ class People:
         message.remember(message.edited_at)
         kind = "edited_channel_post" if message.chat.type == "channel" else "edited_message"
         self._push(kind, message.wire(), message.chat)
-        self.world.changed()
+        self.world.changed(message.chat)
 
     async def press(
         self, chat: Chat, button: str, *, by: Person | None = None, message: Message | None = None, update_id: int = 0
@@ -213,7 +213,7 @@ class People:
     async def delete(self, message: Message) -> None:
         """Delete a message as a person does: the bot is not told."""
         message.deleted_at = self.world.clock.now()
-        self.world.changed()
+        self.world.changed(message.chat)
 
     async def upgrade(self, chat: Chat) -> Chat:
         """Turn a group into a supergroup with another id, as Telegram does when a group grows."""

@@ -151,7 +151,7 @@ class Sending:
         if len(reactions) > 1:
             raise bad("REACTIONS_TOO_MANY")
         message.reactions = list(reactions)
-        self._world.changed()
+        self._world.changed(message.chat)
         return True
 
     def _post(
@@ -250,7 +250,7 @@ class Sending:
         message.text, message.entities, message.keyboard, message.file = new
         message.edited_at = self._world.clock.now()
         message.remember(message.edited_at)
-        self._world.changed()
+        self._world.changed(message.chat)
         return message.wire()
 
     def _delete(self, chat: Chat, number: int | None) -> None:
@@ -260,7 +260,7 @@ class Sending:
         if self._world.clock.now() - message.sent_at >= self._world.delete_age:
             raise bad("message can't be deleted for everyone")
         message.deleted_at = self._world.clock.now()
-        self._world.changed()
+        self._world.changed(chat)
 
 
 def content(params: Mapping[str, Any], text: str, entities: str) -> tuple[str, list[Entity]]:

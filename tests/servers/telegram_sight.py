@@ -86,19 +86,25 @@ class Sight:
         """Return what stands in the chat as lines for a reader."""
         return "\n".join(_line(one) for one in self.visible(chat, topic))
 
-    async def wait_for(self, predicate: Callable[[], T | None], timeout: float = 10.0) -> T:
+    async def wait_for(
+        self, predicate: Callable[[], T | None], timeout: float = 10.0, *, chat: Chat | None = None
+    ) -> T:
         """Wait until `predicate()` is true, asked again at each change, and return what it returned.
 
+        Args:
+            chat: ask only when a message of this chat changes; cheaper with many chats.
+
         Raises:
-            TimeoutError: with a transcript of all chats.
+            TimeoutError: with a transcript of the chats.
         """
         try:
             async with asyncio.timeout(timeout):
                 while not (found := predicate()):
-                    await self.world.change()
+                    await self.world.change(chat)
                 return found
         except TimeoutError as error:
-            chats = [f"— {chat.title} —\n{self.transcript(chat)}" for chat in list(self.world.chats.values())[:20]]
+            places = [chat] if chat else list(self.world.chats.values())[:20]
+            chats = [f"— {one.title} —\n{self.transcript(one)}" for one in places]
             raise TimeoutError(f"nothing came within {timeout} s; what people see:\n" + "\n".join(chats)) from error
 
     async def replies(
@@ -122,15 +128,15 @@ class Sight:
             texts = self.texts(chat, topic)
             return texts if len(texts) >= count and (until is None or until(texts)) else None
 
-        found = await self.wait_for(ready, timeout) or []
+        found = await self.wait_for(ready, timeout, chat=chat) or []
         while quiet:
             try:
                 async with asyncio.timeout(quiet):
                     while self.texts(chat, topic) == found:
-                        await self.world.change()
+                        await self.world.change(chat)
             except TimeoutError:
                 break
-            found = await self.wait_for(ready, timeout) or []
+            found = await self.wait_for(ready, timeout, chat=chat) or []
         return found
 
 

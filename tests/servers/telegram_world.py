@@ -224,27 +224,24 @@ class World:
         self.press_age = timedelta(minutes=15)
         self._message_ids = itertools.count(1)
         self._numbers = itertools.count(1)
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
 
     def number(self) -> int:
         """Return the next number of a general kind (files, albums, presses, people)."""
         return next(self._numbers)
 
-    def changed(self) -> None:
-        """Wake everybody who waits in `change`."""
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiting.clear()
+    def changed(self, chat: Chat | None = None) -> None:
+        """Wake everybody who waits in `change`; those who wait for one chat only if it is this one."""
+        for place in {0, chat.id if chat else 0}:
+            for waiter in self._waiting.pop(place, ()):
+                if not waiter.done():
+                    waiter.set_result(None)
 
-    async def change(self) -> None:
-        """Wait until something happens."""
+    async def change(self, chat: Chat | None = None) -> None:
+        """Wait until something happens, or until something happens in one chat."""
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiting.discard(waiter)
+        self._waiting.setdefault(chat.id if chat else 0, []).append(waiter)
+        await waiter
 
     def find_chat(self, chat_id: int | str) -> Chat | None:
         """Return a chat by its id, `@username` or an id written as text."""
@@ -272,7 +269,7 @@ class World:
         message = Message(next(ids), chat, self.clock.now(), sender, kind, **fields)
         message.remember(message.sent_at)
         chat.messages[message.id] = message
-        self.changed()
+        self.changed(chat)
         return message
 
     def member(self, chat: Chat, person: Person) -> JSON:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +87,7 @@ class Place(NamedTuple):
     clock: Hand
 
 
+@asynccontextmanager
 async def open_place(limits: Limits, **more: Any) -> AsyncIterator[Place]:
     clock = Hand()
     async with FakeTelegram(limits=limits, clock=clock, **more) as telegram:
@@ -98,19 +100,19 @@ async def open_place(limits: Limits, **more: Any) -> AsyncIterator[Place]:
 
 @pytest.fixture
 async def place() -> AsyncIterator[Place]:
-    async for one in open_place(Limits.off()):
+    async with open_place(Limits.off()) as one:
         yield one
 
 
 @pytest.fixture
 async def limited() -> AsyncIterator[Place]:
-    async for one in open_place(Limits()):
+    async with open_place(Limits()) as one:
         yield one
 
 
 @pytest.fixture
 async def strict() -> AsyncIterator[Place]:
-    async for one in open_place(Limits.strict()):
+    async with open_place(Limits.strict()) as one:
         yield one
 
 
@@ -257,7 +259,7 @@ class Hook:
 
 @pytest.fixture
 async def hooked() -> AsyncIterator[Place]:
-    async for one in open_place(Limits.off(), pauses=(0.01,)):
+    async with open_place(Limits.off(), pauses=(0.01,)) as one:
         yield one
 
 
@@ -273,6 +275,21 @@ async def test_a_webhook_gets_an_update_again_until_it_says_2xx_and_in_order(hoo
     info = await hooked.bot.get_webhook_info()
     assert (info.pending_update_count, info.url) == (0, hook.url)
     assert info.last_error_message == "Wrong response from the webhook: 503"
+
+
+async def test_a_parallel_webhook_keeps_the_order_of_each_chat() -> None:
+    async with open_place(Limits.off(), pauses=(0.01,), parallel=8) as place:
+        ann, ben = place.telegram.private("Ann"), place.telegram.private("Ben")
+        for number in range(5):
+            await place.telegram.say(ann, f"a{number}")
+            await place.telegram.say(ben, f"b{number}")
+        async with Hook(500, 500, 200, 500) as hook:
+            await place.bot.set_webhook(hook.url)
+            await place.telegram.wait_for(lambda: not place.telegram.updates.pending)
+        for letter in "ab":
+            seen = list(dict.fromkeys(one for one in hook.seen if one.startswith(letter)))
+            assert seen == [f"{letter}{number}" for number in range(5)]
+        assert len(hook.seen) == 13
 
 
 async def test_an_update_for_a_webhook_that_is_down_waits_until_it_is_up(hooked: Place) -> None:
@@ -592,7 +609,7 @@ async def test_a_group_that_grew_tells_its_new_id(place: Place) -> None:
 
 
 async def test_privacy_mode_hides_group_talk_that_is_not_for_the_bot() -> None:
-    async for place in open_place(Limits.off(), privacy=True):
+    async with open_place(Limits.off(), privacy=True) as place:
         ann = place.telegram.person("Ann")
         group = place.telegram.group("Team", ann)
         for text in ("among us", "/help", "hey @prowex_test_bot"):
@@ -813,7 +830,7 @@ async def test_a_failure_on_purpose_does_nothing_and_its_pause_counts(place: Pla
 async def test_the_same_seed_drops_the_same_answers() -> None:
     patterns = []
     for _ in range(2):
-        async for place in open_place(Limits.off(), seed=5):
+        async with open_place(Limits.off(), seed=5) as place:
             place.telegram.faults.drop_answers("getMe", count=None, probability=0.5)
             for _ in range(12):
                 await asyncio.gather(place.bot.get_me(), return_exceptions=True)
