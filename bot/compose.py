@@ -27,6 +27,7 @@ from storage.database import open_database
 from storage.files import FileStore
 from storage.ids import new_id
 from storage.keyring import KeyRing
+from storage.liveness import Liveness
 from storage.migrations import upgrade
 from storage.sealing import Sealer
 
@@ -45,6 +46,7 @@ class Foundation:
     files: FileStore
     installation: installation.Installation
     holder: UUID
+    liveness: Liveness
     telegram_username: list[str] = field(default_factory=list)
 
     async def read_file(self, file_id: str) -> bytes:
@@ -77,15 +79,18 @@ async def open_foundation(settings: Settings, clock: Clock, *, migrate: bool = T
         await upgrade(settings.database, settings.data_dir, clock)
     async with open_database(settings.database):
         sealer = Sealer(ring, clock)
-        yield Foundation(
-            settings=settings,
-            clock=clock,
-            ring=ring,
-            sealer=sealer,
-            files=FileStore(settings.data_dir / "files", sealer, clock),
-            installation=await installation.ensure(clock, sealer),
-            holder=new_id(),
-        )
+        liveness, holder = Liveness(settings.data_dir / "processes"), new_id()
+        with liveness.announced(holder):
+            yield Foundation(
+                settings=settings,
+                clock=clock,
+                ring=ring,
+                sealer=sealer,
+                files=FileStore(settings.data_dir / "files", sealer, clock),
+                installation=await installation.ensure(clock, sealer),
+                holder=holder,
+                liveness=liveness,
+            )
 
 
 @asynccontextmanager
@@ -94,7 +99,7 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
     settings, clock, sealer = foundation.settings, foundation.clock, foundation.sealer
     catalogue = _catalogue(settings)
     directory = Directory(clock)
-    lanes = Lanes(foundation.holder, channels, clock)
+    lanes = Lanes(foundation.holder, channels, clock, foundation.liveness)
     agents = Agents(foundation.installation.agent_id, clock, sealer)
     services = Services(
         clock=clock,

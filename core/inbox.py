@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tortoise.functions import Count
-
 from core import replies
 from core.access import Door, Verdict
 from core.directory import Directory, KnownChat, Person
@@ -26,6 +24,7 @@ log = logging.getLogger("prowex.inbox")
 MOST_WAITING = 100
 """Messages that may wait in one lane; more are refused with a sentence."""
 MOST_WAITING_OVERALL = 10_000
+COUNT_EVERY = 20
 NOTICE_PAUSE = timedelta(days=1)
 
 
@@ -71,6 +70,8 @@ class Inbox:
         self._is_urgent = is_urgent
         self._wake = wake
         self._closed = False
+        self._unchecked = MOST_WAITING_OVERALL
+        self._uncounted: Counter[UUID] = Counter()
 
     def close(self) -> None:
         """Accept nothing more: the process is about to stop."""
@@ -87,13 +88,12 @@ class Inbox:
         arrivals = [await self._arrival(inbound) for inbound in inbounds]
         house_key = await self._sealer.key(self._house)
         async with transaction(Step.INBOX_ACCEPT):
-            fresh = await self._not_seen(arrivals)
-            waiting = await self._waiting(arrival.lane_id for arrival in fresh)
-            if sum(waiting.values()) + len(fresh) > MOST_WAITING_OVERALL:
-                raise Busy
+            full = await self._full_lanes(arrivals)
             rows, due = [], set()
-            for arrival in fresh:
-                row = self._row(arrival, waiting)
+            for arrival in arrivals:
+                row = self._row(arrival, full)
+                if row.state is not InboundState.NEW and await self._is_stored(row):
+                    continue
                 rows.append(row)
                 if row.state is InboundState.NEW:
                     due.add(arrival.lane_id)
@@ -117,27 +117,35 @@ class Inbox:
             arrival.key = await self._sealer.key(person.owner)
         return arrival
 
-    async def _not_seen(self, arrivals: Sequence[_Arrival]) -> list[_Arrival]:
-        accounts = {arrival.inbound.origin.account for arrival in arrivals}
-        events = {arrival.inbound.event_id for arrival in arrivals}
-        stored = InboxEntry.filter(account__in=accounts, event_id__in=events)
-        seen = set(await stored.values_list("account", "event_id", "fingerprint"))
-        fresh = []
-        for arrival in arrivals:
-            inbound = arrival.inbound
-            identity = (inbound.origin.account, inbound.event_id, inbound.fingerprint)
-            if identity not in seen:
-                seen.add(identity)
-                fresh.append(arrival)
-        return fresh
+    async def _is_stored(self, row: InboxEntry) -> bool:
+        """Tell whether the event was delivered before; what is kept needs no look, a second row conflicts."""
+        return await InboxEntry.filter(account=row.account, event_id=row.event_id, fingerprint=row.fingerprint).exists()
 
-    async def _waiting(self, lanes: Iterable[UUID]) -> Counter[UUID]:
-        """Return how many messages wait in each of `lanes`."""
-        new = InboxEntry.filter(lane_id__in=sorted(set(lanes)), state=InboundState.NEW)
-        counted = await new.annotate(waiting=Count("id")).group_by("lane_id").values_list("lane_id", "waiting")
-        return Counter(dict(counted))
+    async def _full_lanes(self, arrivals: Sequence[_Arrival]) -> set[UUID]:
+        """Return the lanes in which too much waits; the rows are counted only every so many messages.
 
-    def _row(self, arrival: _Arrival, waiting: Counter[UUID]) -> InboxEntry:
+        Raises:
+            Busy: too much waits in all lanes together.
+        """
+        self._unchecked += len(arrivals)
+        if self._unchecked >= MOST_WAITING_OVERALL // 10:
+            self._unchecked = 0
+            if await InboxEntry.filter(state=InboundState.NEW).count() > MOST_WAITING_OVERALL:
+                raise Busy
+        full = set()
+        for lane_id, arrived in Counter(arrival.lane_id for arrival in arrivals).items():
+            self._uncounted[lane_id] += arrived
+            if self._uncounted[lane_id] >= COUNT_EVERY:
+                waiting = await InboxEntry.filter(lane_id=lane_id, state=InboundState.NEW).count()
+                if waiting + arrived > MOST_WAITING:
+                    full.add(lane_id)
+                else:
+                    del self._uncounted[lane_id]
+        if len(self._uncounted) > 10_000:
+            self._uncounted.clear()
+        return full
+
+    def _row(self, arrival: _Arrival, full: set[UUID]) -> InboxEntry:
         inbound = arrival.inbound
         row = InboxEntry(
             id=new_id(),
@@ -155,12 +163,11 @@ class Inbox:
             quiet = arrival.verdict in (Verdict.NOT_ADDRESSED, Verdict.ANONYMOUS)
             row.state = InboundState.IGNORED if quiet else InboundState.REFUSED
             row.reason = str(arrival.verdict)
-        elif waiting[arrival.lane_id] >= MOST_WAITING:
+        elif arrival.lane_id in full:
             row.state, row.reason = InboundState.REFUSED, "queue_full"
         else:
             row.body = arrival.key.seal("inbox.body", row.id, inbound_to_json(inbound))
             row.reason = str(Verdict.CODE) if arrival.verdict is Verdict.CODE else ""
-            waiting[arrival.lane_id] += 1
         return row
 
     async def _tell(self, arrival: _Arrival, row: InboxEntry, key: DataKeyHandle) -> bool:

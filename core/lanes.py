@@ -17,8 +17,9 @@ from tortoise.expressions import Q
 
 from storage.clock import Clock
 from storage.faults import Step
+from storage.liveness import Liveness
 from storage.queries import ids_of
-from storage.tables import Lane, Turn
+from storage.tables import Lane, Lease, Turn
 from storage.transactions import transaction
 
 log = logging.getLogger("prowex.lanes")
@@ -43,6 +44,7 @@ class Held:
         dirty: whoever held the lane before did not finish.
         turn_id: the turn that runs in it now.
         stop: set when somebody asked the running turn to stop.
+        released: the lane was given back; nothing more is done in it.
     """
 
     id: UUID
@@ -56,6 +58,7 @@ class Held:
     deadline: float
     turn_id: UUID | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    released: bool = False
 
     @asynccontextmanager
     async def commit(self, step: Step) -> AsyncIterator[BaseDBAsyncClient]:
@@ -95,8 +98,9 @@ Failed = Callable[[Held, Exception], Awaitable[None]]
 class Lanes:
     """Claims due lanes of this process's channels and works each in a task of its own."""
 
-    def __init__(self, holder: UUID, channels: Iterable[str], clock: Clock) -> None:
+    def __init__(self, holder: UUID, channels: Iterable[str], clock: Clock, liveness: Liveness) -> None:
         self.holder = holder
+        self._liveness = liveness
         self._channels = list(channels)
         self._clock = clock
         self._active: dict[UUID, Held | None] = {}
@@ -243,11 +247,24 @@ class Lanes:
         while True:
             if self._accepting:
                 try:
+                    await self._free_what_the_dead_held()
                     self.wake(await self._due())
                     self.last_sweep = self._clock.monotonic()
                 except (BaseORMException, OSError):
                     log.exception("the sweep could not read the database")
             await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _free_what_the_dead_held(self) -> None:
+        """Let go, for processes of this data folder that were killed, of what they held."""
+        dead = self._liveness.dead()
+        if not dead:
+            return
+        now = self._clock.now()
+        async with transaction(Step.LANE_FREE):
+            await Lane.filter(holder__in=dead, lease_until__gt=now).update(lease_until=now)
+            await Lease.filter(holder__in=dead, until__gt=now).update(until=now)
+        for holder in dead:
+            self._liveness.bury(holder)
 
     async def _due(self) -> list[UUID]:
         now = self._clock.now()

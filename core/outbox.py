@@ -36,6 +36,7 @@ REMEMBERED_PAUSE = 3.0
 """A pause the platform asked for that is longer than this many seconds is remembered across a restart."""
 
 _T = TypeVar("_T")
+Then = Callable[[Held], Awaitable[None]]
 
 
 class Outbox:
@@ -199,17 +200,22 @@ class Outbox:
 
     # whole replies
 
-    async def deliver(self, held: Held, target: Target, pending: Pending, body: Body, key: DataKeyHandle) -> None:
+    async def deliver(
+        self, held: Held, target: Target, pending: Pending, body: Body, key: DataKeyHandle, *, then: Then
+    ) -> None:
         """Show a finished reply, and write down that it was shown or why it never will be.
+
+        Args:
+            then: runs in the transaction that writes it down.
 
         Raises:
             LaneLost: another process shows it.
         """
         try:
             if pending.row.mode is ReplyMode.FILLED:
-                await self._deliver_filled(held, target, pending, body)
+                await self._deliver_filled(held, target, pending, body, then)
             else:
-                await self._deliver_once(held, target, pending, body, key)
+                await self._deliver_once(held, target, pending, body, key, then)
         except Refused as refused:
             await self.give_up(held, pending, refused.reason)
 
@@ -221,7 +227,7 @@ class Outbox:
             await Part.filter(reply_id=pending.row.id, state__not_in=_SETTLED).update(state=PartState.DEAD)
         pending.row.state = ReplyState.DEAD
 
-    async def _deliver_filled(self, held: Held, target: Target, pending: Pending, body: Body) -> None:
+    async def _deliver_filled(self, held: Held, target: Target, pending: Pending, body: Body, then: Then) -> None:
         pieces = self.channel(target).render(body)
         await self.place_for(held, target, pending, 0)
         await self.take_away_old(held, target, pending)
@@ -232,9 +238,12 @@ class Outbox:
         async with held.commit(Step.REPLY_DELIVERED):
             await Part.filter(reply_id=pending.row.id, state=PartState.RESERVED).update(state=PartState.SENT)
             await Reply.filter(id=pending.row.id).update(state=ReplyState.DELIVERED)
+            await then(held)
         pending.row.state = ReplyState.DELIVERED
 
-    async def _deliver_once(self, held: Held, target: Target, pending: Pending, body: Body, key: DataKeyHandle) -> None:
+    async def _deliver_once(
+        self, held: Held, target: Target, pending: Pending, body: Body, key: DataKeyHandle, then: Then
+    ) -> None:
         certain = True
         for number, piece in enumerate(self.channel(target).render(body)):
             part = next((p for p in pending.parts if p.number == number), None)
@@ -246,6 +255,7 @@ class Outbox:
                 await replies.create_filled(
                     key, held.id, _may_have_missed(pending.row), self._clock.now(), answers=pending.row.answers
                 )
+            await then(held)
         pending.row.state = ReplyState.DELIVERED
 
     async def _show_once(
@@ -347,6 +357,7 @@ class Live:
 
     async def _grow(self) -> None:
         channel, edits = self._outbox.channel(self._target), 0
+        await asyncio.sleep(channel.budgets.interval)
         while True:
             await self._changed.wait()
             self._changed.clear()

@@ -125,7 +125,7 @@ class Turns:
         if held.dirty:
             await self._take_over(held, chat)
         outstanding = held.dirty
-        while not self._services.lanes.draining:
+        while not held.released and not self._services.lanes.draining:
             if outstanding:
                 outstanding = await self._deliver_outstanding(held, chat)
                 continue
@@ -133,32 +133,39 @@ class Turns:
             if choice.limited is not None and self._rates.notice(choice.limited.entry.identity_id):
                 await self._tell_limited(held, chat, choice)
             elif not choice.batch:
-                if await self._release(held, choice.later):
-                    return
-                outstanding = True
+                await self._release(held, choice.later)
+                outstanding = not held.released
             elif (command := _command_in(choice.batch[0])) is not None:
                 await self._run_command(held, chat, choice.batch[0], command)
                 chat = await Chat.get(id=held.chat_id)
             else:
                 await self._run_turn(held, await self._begin(held, chat, choice.batch))
-        await self._release(held, self._clock.now())
+        if not held.released:
+            await self._release(held, self._clock.now())
 
     def _mind_pause(self, held: Held, chat: Chat) -> None:
         if chat.quiet_until is not None and (left := (chat.quiet_until - self._clock.now()).total_seconds()) > 0:
             self._outbox.remember_pause(_target(held, chat, ""), left)
 
-    async def _release(self, held: Held, later: datetime | None) -> bool:
-        """Give the lane back, due again at `later`; return False, keeping it, if something has arrived meanwhile."""
+    async def _release(self, held: Held, later: datetime | None) -> None:
+        """Give the lane back, due again at `later`; keep it if nothing is due later but something is now."""
         async with held.commit(Step.LANE_RELEASE):
             if later is None:
-                if await InboxEntry.filter(lane_id=held.id, state=InboundState.NEW).exists():
-                    return False
-                if await Reply.filter(lane_id=held.id, state=ReplyState.FINAL).exists():
-                    return False
-            await Lane.filter(id=held.id).update(due_at=later, holder=None, lease_until=None, failures=0)
+                await self._release_if_idle(held)
+            else:
+                await Lane.filter(id=held.id).update(due_at=later, holder=None, lease_until=None, failures=0)
         if later is not None:
+            held.released = True
             self._services.lanes.wake_at(held.id, later)
-        return True
+
+    async def _release_if_idle(self, held: Held) -> None:
+        """Give the lane back in the caller's transaction, unless something waits in it."""
+        if await InboxEntry.filter(lane_id=held.id, state=InboundState.NEW).exists():
+            return
+        if await Reply.filter(lane_id=held.id, state=ReplyState.FINAL).exists():
+            return
+        await Lane.filter(id=held.id).update(due_at=None, holder=None, lease_until=None, failures=0)
+        held.released = True
 
     async def _waiting(self, held: Held) -> list[_Waiting]:
         new = InboxEntry.filter(lane_id=held.id, state=InboundState.NEW)
@@ -204,7 +211,8 @@ class Turns:
         key = await self._sealer.key(Owner("team", self._services.team_id))
         async with held.commit(Step.COMMAND):
             pending = await replies.create_once(key, held.id, body, now, answers=entry.message_id)
-        await self._outbox.deliver(held, _target(held, chat, entry.message_id), pending, body, key)
+        target = _target(held, chat, entry.message_id)
+        await self._outbox.deliver(held, target, pending, body, key, then=self._release_if_idle)
 
     # commands
 
@@ -226,7 +234,8 @@ class Turns:
         for action in call.after_commit:
             action()
         if pending is not None:
-            await self._outbox.deliver(held, _target(held, chat, entry.message_id), pending, card.body(), key)
+            target = _target(held, chat, entry.message_id)
+            await self._outbox.deliver(held, target, pending, card.body(), key, then=self._release_if_idle)
 
     async def _answer_command(self, call: Call, command: Command) -> Card:
         operation = command.operation
@@ -274,9 +283,6 @@ class Turns:
             )
             await InboxEntry.filter(id__in=[w.entry.id for w in batch]).update(
                 state=InboundState.RUNNING, turn_id=turn.id, conversation_id=conversation_id
-            )
-            await TurnStep.create(
-                id=new_id(), turn_id=turn.id, number=1, kind=StepKind.MODEL, state=StepState.INTENDED, started_at=now
             )
             pending = await replies.open_for_turn(held.id, turn.id, conversation_id, answers, now)
         self._rates.count(first.identity_id, held.chat_id, _counted(batch))
@@ -356,13 +362,20 @@ class Turns:
             await Reply.filter(id=row.id).update(state=row.state, body=row.body, final_at=now)
             if fresh:
                 await self._set_aside(run.pending, now)
-        await self._outbox.deliver(held, run.target, run.pending, body, key)
+        await self._outbox.deliver(held, run.target, run.pending, body, key, then=self._release_if_idle)
 
     async def _end_turn(self, run: _Run, state: TurnState, failure: str, now: datetime) -> None:
         await Turn.filter(id=run.turn.id).update(state=state, failure=failure, ended_at=now)
         await InboxEntry.filter(turn_id=run.turn.id).update(state=InboundState.DONE)
-        done = StepState.FAILED if state is TurnState.FAILED else StepState.DONE
-        await TurnStep.filter(turn_id=run.turn.id, state=StepState.INTENDED).update(state=done, ended_at=now)
+        await TurnStep.create(
+            id=new_id(),
+            turn_id=run.turn.id,
+            number=1,
+            kind=StepKind.MODEL,
+            state=StepState.FAILED if state is TurnState.FAILED else StepState.DONE,
+            started_at=run.turn.started_at,
+            ended_at=now,
+        )
 
     async def _set_aside(self, pending: Pending, now: datetime) -> None:
         """Mark what is shown so far for deletion, and make room for a fresh message."""
@@ -417,10 +430,15 @@ class Turns:
         row = await Reply.filter(lane_id=held.id, state=ReplyState.FINAL).order_by("id").first()
         if row is None:
             return False
-        parts = await Part.filter(reply_id=row.id).order_by("id")
+        pending = Pending(row, await Part.filter(reply_id=row.id).order_by("id"))
         body = await replies.body_of(self._sealer, row)
         key = await self._sealer.key(Owner("team", self._services.team_id))
-        await self._outbox.deliver(held, _target(held, chat, row.answers), Pending(row, parts), body, key)
+        now = self._clock.now()
+        if row.mode is ReplyMode.FILLED and (now - row.created_at).total_seconds() > LONG_ANSWER:
+            async with held.commit(Step.TURN_RESUME):
+                await self._set_aside(pending, now)
+        target = _target(held, chat, row.answers)
+        await self._outbox.deliver(held, target, pending, body, key, then=self._release_if_idle)
         return True
 
     async def failed(self, held: Held, error: Exception) -> None:

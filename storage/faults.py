@@ -26,6 +26,7 @@ class Step(StrEnum):
     INBOX_ACCEPT = "inbox.accept"
     LANE_CLAIM = "lane.claim"
     LANE_RELEASE = "lane.release"
+    LANE_FREE = "lane.free"
     LANE_RENEW = "lane.renew"
     LANE_FAIL = "lane.fail"
     TURN_TAKE = "turn.take"
