@@ -13,6 +13,8 @@ from dotenv import dotenv_values
 from bot.settings import Settings, is_secret, variable
 
 _NOT_SETTINGS = ("PROWEX_FAULT", "PROWEX_TEST_")
+TABLE_BEGINS = "<!-- settings: renew with python -m bot.environment --write -->"
+TABLE_ENDS = "<!-- end of settings -->"
 _FAMILIES = ("PROWEX_", "TELEGRAM_", "OPENAI_")
 
 
@@ -132,5 +134,16 @@ def env_example() -> str:
     return "\n".join(blocks)
 
 
+def write_down(readme: Path, example: Path) -> None:
+    """Renew the settings table in `readme`, between its two markers, and the whole of `example`."""
+    before, _, rest = readme.read_text(encoding="utf-8").partition(TABLE_BEGINS)
+    _, _, after = rest.partition(TABLE_ENDS)
+    readme.write_text(f"{before}{TABLE_BEGINS}\n{table()}{TABLE_ENDS}{after}", encoding="utf-8")
+    example.write_text(env_example(), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    print(env_example() if "--env-example" in sys.argv else table(), end="")
+    if "--write" in sys.argv:
+        write_down(Path("README.md"), Path(".env.example"))
+    else:
+        print(env_example() if "--env-example" in sys.argv else table(), end="")

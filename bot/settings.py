@@ -1,7 +1,7 @@
 """What the operator can set: read once, from the environment and `.env`, and checked before anything starts.
 
 Each setting's own docstring is its documentation; the table in README and `.env.example` are made from it
-(`python -m bot.environment`, `python -m bot.environment --env-example`).
+(`python -m bot.environment --write`).
 """
 
 import os
