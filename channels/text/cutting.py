@@ -76,9 +76,7 @@ class _Cutter:
                 return code.start
             place = self._break(_CODE_BREAKS, max(early, code.start), far)
         else:
-            place = self._break(_BREAKS, early, far)
-        if place is None and (link := _around(self._links, far)) and link.start > early:
-            place = link.start
+            place = self._break(_BREAKS, early, far) or self._before_word(start, far)
         return boundary_before(self._text, start, far) if place is None else place
 
     def _crowded(self, start: int) -> int:
@@ -96,11 +94,22 @@ class _Cutter:
             matches = list(kind.finditer(self._text, early, min(far + 2, len(self._text))))
             for match in reversed(matches):
                 place = match.end() if kind is _SENTENCE else match.start()
-                if early < place <= far and self._good(place, kinds is _CODE_BREAKS):
+                if early < place <= far and self._good(place, in_code=kinds is _CODE_BREAKS):
                     return place
         return None
 
-    def _good(self, place: int, in_code: bool) -> bool:
+    def _before_word(self, start: int, far: int) -> int | None:
+        """Return where the word or link that a cut at `far` divides begins, if it fits a message of its own."""
+        if link := _around(self._links, far):
+            place, end = link.start, link.end
+        else:
+            place = max((match.end() for match in _SPACE.finditer(self._text, start, far)), default=start)
+            following = _SPACE.search(self._text, far)
+            end = following.start() if following else len(self._text)
+        fits = end - place <= self._limit and utf16_len(self._text[place:end]) <= self._limit
+        return place if start < place and fits and self._good(place, in_code=False) else None
+
+    def _good(self, place: int, *, in_code: bool) -> bool:
         if not in_code and (_around(self._code, place) or _around(self._links, place)):
             return False
         match = _SPACE.match(self._text, place)

@@ -13,19 +13,20 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 from channels.text.plain import clean, host
+from channels.text.source import prepared
 
 _SCHEMES = {"http", "https", "mailto"}
 _BLOCKS = {"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "ul"}
 _TABLE = {"table", "tbody", "td", "th", "thead", "tr"}
 _TAGS = _BLOCKS | _TABLE | {"a", "br", "code", "del", "em", "s", "strong"}
-_ATTRIBUTES = {"a": {"href"}, "code": {"class"}, "ol": {"start"}}
+_ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}, "code": {"class"}, "ol": {"start"}}
 _LANGUAGE = re.compile(r"language-[\w+#.-]{1,32}")
 _DEEPEST = 100
 
 
 def render(markdown: str) -> str:
     """Return `markdown` as sanitized HTML. HTML in it is shown as text; an image becomes a link with its host."""
-    html = clean(_parser().render(clean(markdown)))
+    html = clean(_parser().render(prepared(clean(markdown))))
     return nh3.clean(
         html,
         tags=_TAGS,
@@ -75,4 +76,6 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
             return value if _LANGUAGE.fullmatch(value) else None
         case "ol", "start":
             return value if value.isdecimal() else None
-    return value
+        case "a", "rel" | "target":
+            return value
+    return None

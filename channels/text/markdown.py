@@ -29,7 +29,7 @@ def read(markdown: str, accepted: Callable[[str], bool], *, growing: bool = Fals
         accepted: whether the channel takes a URL for a link; one that it refuses is written out beside its label.
         growing: the text is still being written, and may end in the middle of anything.
     """
-    source = prepared(clean(markdown), growing=growing)
+    source = prepared(clean(markdown), math=True, growing=growing)
     reader = _Reader(source.encode(), accepted)
     reader.read(cast(Iterable[Event], pyromark.events_with_range(source, options=OPTIONS)))
     return reader.page.formatted()

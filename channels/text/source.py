@@ -14,6 +14,7 @@ OPTIONS = (
 _BRACKET_MATH = re.compile(r"\\\[((?:(?!\n[ \t]*\n|\\\[)[^`])+?)\\\]|\\\(((?:(?!\\\()[^`\n])+?)\\\)")
 _FORMULA = re.compile(r"\\[A-Za-z]+|[\^_={}+<>]")
 _DEFINITION = re.compile(r"^([ >\t]{0,20}(?:[-*+][ \t]{1,4})?)(\[([^\]\[\n\\^][^\]\[\n\\]{0,199})\]:)", re.M)
+_REFERENCE = re.compile(r"\[([^\]\[\n\\]{1,200})\](?![:(])")
 _FENCE = re.compile(r"^[ >\t]{0,20}(`{3,}|~{3,})", re.M)
 
 
@@ -23,26 +24,27 @@ def is_formula(text: str) -> bool:
     return bool(_FORMULA.search(inside)) or (len(inside) <= 2 and inside.isalpha())
 
 
-def prepared(markdown: str, *, growing: bool = False) -> str:
-    r"""Return `markdown` with `\(…\)` and `\[…\]` as dollar formulas, and definitions nobody refers to as plain text.
+def prepared(markdown: str, *, math: bool = False, growing: bool = False) -> str:
+    r"""Return `markdown` with definitions that nobody refers to as plain text.
 
     A line such as `[INFO]: started` is a link definition to a Markdown parser, which shows nothing of it.
 
     Args:
+        math: rewrite `\(…\)` and `\[…\]` as formulas between dollars.
         growing: the text is still being written; bold and code that are open in the last paragraph are closed.
     """
     if growing:
         markdown = _closed(markdown)
-    math = "\\(" in markdown or "\\[" in markdown
+    math = math and ("\\(" in markdown or "\\[" in markdown)
     if not math and "]:" not in markdown:
         return markdown
     source, parts, place = markdown.encode(), [], 0
-    folded = markdown.casefold()
+    used = {label.casefold() for label in _REFERENCE.findall(markdown)}
     for start, end in [*_code(markdown), (len(source), len(source))]:
         text = source[place:start].decode()
         if math:
             text = _BRACKET_MATH.sub(_dollars, text)
-        parts += [_DEFINITION.sub(lambda match: _definition(match, folded), text), source[start:end].decode()]
+        parts += [_DEFINITION.sub(lambda match: _definition(match, used), text), source[start:end].decode()]
         place = end
     return "".join(parts)
 
@@ -65,9 +67,8 @@ def _dollars(match: re.Match[str]) -> str:
     return f"$${inside}$$" if match[1] else f"${inside}$"
 
 
-def _definition(match: re.Match[str], folded: str) -> str:
-    used = folded.count(f"[{match[3].casefold()}]") > 1
-    return match[0] if used else f"{match[1]}\\{match[2]}"
+def _definition(match: re.Match[str], used: set[str]) -> str:
+    return match[0] if match[3].casefold() in used else f"{match[1]}\\{match[2]}"
 
 
 def _closed(markdown: str) -> str:

@@ -15,6 +15,7 @@ from rich.markdown import Markdown
 from rich.theme import Theme
 
 from channels.text.plain import clean, host
+from channels.text.source import prepared
 from channels.text.tables import aligned
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -28,7 +29,7 @@ def render(markdown: str, width: int) -> str:
 
     A control character in it is shown as its picture (`␛`), so a model can't write to the terminal itself.
     """
-    source = clean(_CONTROL.sub(_picture, markdown))
+    source = prepared(clean(_CONTROL.sub(_picture, markdown)))
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
     shown = Markdown("", hyperlinks=False, code_theme="ansi_dark")
     shown.markup, shown.parsed = source, list(_plain(parser.parse(source), max(width - 2, 8)))
