@@ -41,6 +41,11 @@ class Timeouts:
     silence: float = 60.0
 
 
+def is_openai(base_url: str | None) -> bool:
+    """Return whether `base_url` (None or empty: the default) is OpenAI itself, not a compatible server."""
+    return urlsplit(base_url or OPENAI_URL).hostname == "api.openai.com"
+
+
 class OpenAIModel:
     """A `LanguageModel` at OpenAI itself or, with `base_url`, at a compatible server.
 
@@ -69,7 +74,7 @@ class OpenAIModel:
         self._transport = transport
         self._opened: AsyncOpenAI | None = None
         self._first = ""
-        self.openai_itself = urlsplit(self._url).hostname == "api.openai.com"
+        self.openai_itself = is_openai(self._url)
         self._who = "OpenAI" if self.openai_itself else "the model's server"
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
