@@ -1,0 +1,172 @@
+"""The chat: its page, its stream of events, and what a person sends."""
+
+import hashlib
+import logging
+from collections import OrderedDict
+from dataclasses import replace
+from urllib.parse import quote
+from uuid import UUID
+
+from aiohttp import web
+
+from bot.web.forms import TEXT_CHARACTERS, Malformed, Multipart, TooMuch, clean, read_multipart
+from bot.web.live import WINDOW, Feed
+from bot.web.ports import WebDependencies
+from bot.web.security import comes_from_elsewhere, maybe_signed_in, signed_in
+from bot.web.sessions import Sessions, SignedIn
+from bot.web.views import Views
+from channels.web import ACCOUNT, NAME, Changed
+from core.envelopes import Attachment, Inbound, Origin, Place
+from core.inbox import Busy
+
+log = logging.getLogger("prowex.web")
+
+_MOST_PAGES = 20
+_REMEMBERED = 200
+_COMMAND_BYTES = 64
+
+
+class ChatPages:
+    """The routes under `/chat` and `/files`."""
+
+    def __init__(self, dependencies: WebDependencies, sessions: Sessions, views: Views) -> None:
+        self._dependencies = dependencies
+        self._sessions = sessions
+        self._views = views
+        self._stored: OrderedDict[str, tuple[Attachment, ...]] = OrderedDict()
+        self._position = 0
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """Show the chat as it stands."""
+        session = maybe_signed_in(request)
+        if session is None:
+            if comes_from_elsewhere(request):
+                return self._views.page(request, "onwards.html", address="/chat")
+            raise web.HTTPSeeOther("/login")
+        entries = await self._dependencies.transcript.entries(ACCOUNT, session.user_id, limit=WINDOW)
+        return self._views.page(
+            request,
+            "chat.html",
+            messages=[self._views.message(entry) for entry in entries],
+            earlier=len(entries) >= WINDOW,
+            suggestions=self._dependencies.suggestions,
+        )
+
+    async def earlier(self, request: web.Request) -> web.Response:
+        """Answer with messages before the one that the page has, as JSON."""
+        session, before = signed_in(request), request.query.get("before")
+        if before is not None and not 0 < len(before) <= 100:
+            raise Malformed("There is no such message.")
+        entries = await self._dependencies.transcript.entries(ACCOUNT, session.user_id, limit=WINDOW, before=before)
+        messages = [{"id": entry.id, "html": self._views.message(entry)} for entry in entries]
+        return web.json_response({"messages": messages, "earlier": len(entries) >= WINDOW})
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Stream everything, then every change, as server-sent events."""
+        session = signed_in(request)
+        hub = self._dependencies.hub
+        if hub.pages(session.user_id) >= _MOST_PAGES:
+            raise web.HTTPTooManyRequests(headers={"Retry-After": "10"})
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        await response.prepare(request)
+        feed = Feed(
+            session.user_id,
+            views=self._views,
+            transcript=self._dependencies.transcript,
+            hub=hub,
+            clock=self._dependencies.clock,
+            write=response.write,
+            alive=lambda: self._sessions.alive(session),
+        )
+        try:
+            async with hub.subscribe(session.user_id) as subscription:
+                await feed.run(subscription)
+        except (ConnectionError, TimeoutError):
+            pass  # the page was closed, or no longer reads
+        except Exception:  # the boundary of one page's stream; the page comes back by itself
+            log.exception("a chat's stream of events failed")
+        return response
+
+    async def send(self, request: web.Request) -> web.Response:
+        """Keep a message or the press of a button; answer once it is safe. The page repeats until it is."""
+        session = signed_in(request)
+        form = await read_multipart(request)
+        inbound = self._inbound(session, form)
+        attachments = await self._attachments(session, inbound.event_id, form)
+        if attachments:
+            inbound = replace(inbound, attachments=attachments)
+        try:
+            await self._dependencies.accept.accept([inbound])
+        except Busy:
+            headers = {"Retry-After": "2"}
+            sentence = "I have more to do than I can keep up with. Your message is sent again in a moment."
+            return web.json_response({"error": sentence}, status=503, headers=headers)
+        self._dependencies.hub.publish(session.user_id, Changed())
+        return web.json_response({"id": inbound.message_id}, status=202)
+
+    def _inbound(self, session: SignedIn, form: Multipart) -> Inbound:
+        text, button = clean(form.fields.get("text", "")), form.fields.get("button") == "1"
+        try:
+            message_id = str(UUID(form.fields.get("id", "")))
+        except ValueError as error:
+            raise Malformed("The message came without its number. Please reload the page and try again.") from error
+        if len(text) > TEXT_CHARACTERS:
+            raise TooMuch(f"That is too long: a message may have {TEXT_CHARACTERS:,} characters. Send it as a file?")
+        if not text.strip() and not form.files:
+            raise Malformed("The message is empty.")
+        if button and len(text.encode()) > _COMMAND_BYTES:
+            raise Malformed("There is no such button.")
+        now = self._dependencies.clock.now()
+        self._position = max(self._position + 1, int(now.timestamp() * 1_000_000))
+        return Inbound(
+            origin=Origin(
+                channel=NAME,
+                account=ACCOUNT,
+                chat=session.user_id,
+                place=Place.PRIVATE,
+                person=session.user_id,
+                name=session.user.name,
+            ),
+            event_id=f"{session.user_id}:{message_id}",
+            fingerprint=hashlib.sha256(session.user_id.encode()).hexdigest(),
+            position=self._position,
+            received_at=now,
+            text=text,
+            message_id=message_id,
+            button=button,
+        )
+
+    async def _attachments(self, session: SignedIn, event_id: str, form: Multipart) -> tuple[Attachment, ...]:
+        """Store the files before the message; a message that is repeated keeps those of the first time."""
+        if not form.files:
+            return ()
+        stored = self._stored.get(event_id)
+        if stored is None:
+            made = []
+            for file in form.files:
+                file_id = await self._dependencies.files.put(session.user_id, file.name, file.media_type, file.data)
+                made.append(Attachment(f"stored:{file_id}", file.name, file.media_type, len(file.data)))
+            stored = self._stored[event_id] = tuple(made)
+            if len(self._stored) > _REMEMBERED:
+                self._stored.popitem(last=False)
+        return stored
+
+    async def file(self, request: web.Request) -> web.Response:
+        """Hand out a file to whom it belongs; nobody else learns that there is one."""
+        session = signed_in(request)
+        try:
+            file_id = str(UUID(request.match_info["id"]))
+        except ValueError as error:
+            raise web.HTTPNotFound from error
+        download = await self._dependencies.files.get(file_id, session.user_id)
+        if download is None:
+            raise web.HTTPNotFound
+        headers = {"Content-Disposition": _attachment(download.name), "Content-Type": download.media_type}
+        headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        return web.Response(body=download.data, headers=headers)
+
+
+def _attachment(name: str) -> str:
+    """Return a Content-Disposition that saves under `name` (RFC 6266, RFC 8187)."""
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
