@@ -12,6 +12,8 @@ from core.agent_loop import AgentLoop
 from core.agents import Agents
 from core.attachments import Attachments
 from core.channel import Channel
+from core.commands import Commands
+from core.dead_letters import DeadLetters
 from core.directory import Directory
 from core.inbox import Inbox
 from core.lanes import Lanes
@@ -22,6 +24,7 @@ from core.providers.catalogue import Catalogue
 from core.rates import Rates
 from core.transcript import Transcripts
 from core.turns import Turns
+from core.worker import Worker
 from storage.clock import Clock
 from storage.database import open_database
 from storage.files import FileStore
@@ -62,12 +65,13 @@ class Core:
     services: Services
     inbox: Inbox
     lanes: Lanes
-    turns: Turns
+    worker: Worker
+    dead_letters: DeadLetters
     transcripts: Transcripts
 
     async def run(self) -> None:
         """Work the lanes until cancelled."""
-        await self.lanes.run(self.turns.work, self.turns.failed)
+        await self.lanes.run(self.worker.work, self.dead_letters.failed)
 
 
 @asynccontextmanager
@@ -124,16 +128,28 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
         is_urgent=is_urgent,
         wake=lanes.wake,
     )
-    turns = Turns(
-        services=services,
-        agents=agents,
-        loop=AgentLoop(catalogue, clock),
+    rates = Rates(settings.messages_per_minute, clock)
+    house = foundation.installation.house
+    worker = Worker(
+        lanes=lanes,
+        commands=Commands(services, outbox, rates),
+        turns=Turns(
+            agents=agents,
+            loop=AgentLoop(catalogue, clock),
+            outbox=outbox,
+            attachments=Attachments(outbox, foundation.files, sealer),
+            rates=rates,
+            sealer=sealer,
+            clock=clock,
+        ),
         outbox=outbox,
-        attachments=Attachments(outbox, foundation.files, sealer),
-        rates=Rates(settings.messages_per_minute, clock),
+        rates=rates,
+        house=house,
+        sealer=sealer,
+        clock=clock,
     )
     try:
-        yield Core(services, inbox, lanes, turns, Transcripts(sealer))
+        yield Core(services, inbox, lanes, worker, DeadLetters(house, sealer, clock), Transcripts(sealer))
     finally:
         await catalogue.close()
 

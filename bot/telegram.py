@@ -5,14 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from aiogram import Bot
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
 from aiohttp import web
 
 from bot.compose import Core, Foundation
 from bot.settings import Settings
-from channels.telegram.channel import TelegramChannel, budgets
+from channels.telegram.channel import Bot, TelegramChannel, budgets, open_bot
 from channels.telegram.inbound import Me
 from channels.telegram.receive import Poller, Receiver, Webhook, introduce, register_webhook
 from core.operations.registry import OPERATIONS
@@ -40,9 +37,7 @@ def create(foundation: Foundation) -> Telegram:
     settings = foundation.settings
     assert settings.telegram_bot_token is not None
     token = settings.telegram_bot_token.get_secret_value()
-    session = AiohttpSession(api=TelegramAPIServer.from_base(settings.telegram_api_url))
-    session._connector_init["keepalive_timeout"] = 10
-    bot = Bot(token, session=session)
+    bot = open_bot(token, settings.telegram_api_url)
     limits = budgets(
         settings.telegram_messages_per_second,
         settings.telegram_chat_messages_per_second,

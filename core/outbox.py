@@ -15,14 +15,14 @@ from typing import TypeVar
 
 from core import replies
 from core.channel import Channel, Gone, Refused, TryLater, Unsure
-from core.envelopes import Body, Button, Piece, Target
+from core.envelopes import Body, Button, Piece, Place, Target
 from core.lanes import Held
 from core.pacing import Pacer, Urgency
 from core.replies import Pending
 from storage.clock import Clock
 from storage.faults import Step, calling
 from storage.sealing import DataKeyHandle
-from storage.tables import Chat, Part, PartState, Reply, ReplyMode, ReplyState
+from storage.tables import Chat, ChatKind, Part, PartState, Reply, ReplyMode, ReplyState
 from storage.transactions import to_the_end
 
 log = logging.getLogger("prowex.outbox")
@@ -37,6 +37,12 @@ REMEMBERED_PAUSE = 3.0
 
 _T = TypeVar("_T")
 Then = Callable[[Held], Awaitable[None]]
+
+
+def target_of(held: Held, chat: Chat, answers: str) -> Target:
+    """Return where a reply in the lane goes."""
+    place = Place.GROUP if chat.kind is ChatKind.GROUP else Place.PRIVATE
+    return Target(held.channel, chat.account, chat.external_id, place, answers)
 
 
 class Outbox:
@@ -217,14 +223,14 @@ class Outbox:
             else:
                 await self._deliver_once(held, target, pending, body, key, then)
         except Refused as refused:
-            await self.give_up(held, pending, refused.reason)
+            async with held.commit(Step.REPLY_DELIVERED):
+                await self.give_up(pending, refused.reason)
 
-    async def give_up(self, held: Held, pending: Pending, reason: str) -> None:
-        """Write down that the platform will never accept the reply."""
+    async def give_up(self, pending: Pending, reason: str) -> None:
+        """Write down, in the caller's transaction, that the platform will never accept the reply."""
         log.warning("a reply was refused", extra={"reply": str(pending.row.id), "reason": reason})
-        async with held.commit(Step.REPLY_DELIVERED):
-            await Reply.filter(id=pending.row.id).update(state=ReplyState.DEAD, reason=reason[:200])
-            await Part.filter(reply_id=pending.row.id, state__not_in=_SETTLED).update(state=PartState.DEAD)
+        await Reply.filter(id=pending.row.id).update(state=ReplyState.DEAD, reason=reason[:200])
+        await Part.filter(reply_id=pending.row.id, state__not_in=_SETTLED).update(state=PartState.DEAD)
         pending.row.state = ReplyState.DEAD
 
     async def _deliver_filled(self, held: Held, target: Target, pending: Pending, body: Body, then: Then) -> None:

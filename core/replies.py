@@ -87,6 +87,15 @@ async def add_part(row: Reply, number: int, state: PartState, now: datetime) -> 
     return await Part.create(id=new_id(), reply_id=row.id, number=number, state=state, created_at=now)
 
 
+async def set_aside(pending: Pending, now: datetime) -> None:
+    """Mark, in the caller's transaction, what is shown so far for deletion, and make room for a fresh message."""
+    old = [part for part in pending.parts if part.state is PartState.RESERVED]
+    await Part.filter(id__in=[part.id for part in old]).update(state=PartState.DELETING)
+    for part in old:
+        part.state = PartState.DELETING
+    pending.parts.append(await add_part(pending.row, 0, PartState.RESERVING, now))
+
+
 def seal_body(key: DataKeyHandle, reply_id: UUID, body: Body) -> bytes:
     """Return a reply's sealed body."""
     return key.seal(_WHERE, reply_id, body_to_json(body))

@@ -6,7 +6,6 @@ import logging
 import signal
 import sys
 
-from bot import log as logs
 from bot.service import open_service
 from bot.settings import Settings
 
@@ -19,11 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return 0."""
-    logs.configure(settings.log_level, settings.log_format)
-    for secret in settings.secrets:
-        logs.register_secret(secret)
-    for warning in settings.warnings:
-        log.warning(warning)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

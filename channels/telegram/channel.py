@@ -7,6 +7,8 @@ from typing import Any
 
 import aiohttp
 from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import (
     ClientDecodeError,
     TelegramAPIError,
@@ -38,6 +40,17 @@ log = logging.getLogger("prowex.telegram")
 REQUEST_SECONDS = 30
 TOKEN_REFUSED_SECONDS = 30.0
 _PICTURES = ("image/png", "image/jpeg", "image/webp")
+
+
+def open_bot(token: str, api_url: str) -> Bot:
+    """Return aiogram's client for a Bot API server; whoever opens it closes its session.
+
+    Idle connections are dropped before servers drop them: a send on a connection that is being closed would leave us
+    unsure whether it arrived.
+    """
+    session = AiohttpSession(api=TelegramAPIServer.from_base(api_url))
+    session._connector_init["keepalive_timeout"] = 10
+    return Bot(token, session=session)
 
 
 def budgets(per_second: float, per_chat: float, group_per_minute: float) -> Budgets:
