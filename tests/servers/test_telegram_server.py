@@ -215,6 +215,30 @@ async def test_a_used_update_id_is_delivered_once_more_although_it_was_confirmed
     assert await place.bot.get_updates(offset=8) == []
 
 
+async def test_a_redelivery_is_not_spent_on_a_poller_that_is_gone(place: Place) -> None:
+    chat = place.telegram.private("Ann")
+    await place.telegram.say(chat, "hi", update_id=7)
+    await place.bot.get_updates()
+    async with asyncio.TaskGroup() as tasks:
+        victim = tasks.create_task(place.bot.get_updates(offset=8, timeout=30))
+        await place.telegram.wait_for(lambda: place.telegram.journal.by_method["getUpdates"] == 2)
+        victim.cancel()
+    await place.bot.get_me()
+    await place.telegram.say(chat, "hi", update_id=7)
+    await place.telegram.wait_for(lambda: place.telegram.journal.of("getUpdates")[1].lost)
+    assert [one.update_id for one in await place.bot.get_updates(offset=8)] == [7]
+
+
+async def test_what_was_pending_when_ids_started_anew_is_not_lost(place: Place) -> None:
+    chat = place.telegram.private("Ann")
+    await place.telegram.say(chat, "old", update_id=5000)
+    place.telegram.updates.restart_ids(12)
+    await place.telegram.say(chat, "new")
+    for _ in range(2):
+        assert [one.update_id for one in await place.bot.get_updates()] == [5000, 12]
+    assert await place.bot.get_updates(offset=13) == []
+
+
 async def test_ids_that_start_anew_reach_a_poller_with_an_old_offset(place: Place) -> None:
     chat = place.telegram.private("Ann")
     await place.telegram.say(chat, "old", update_id=5000)
