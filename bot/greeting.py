@@ -1,4 +1,4 @@
-"""What the operator sees at start: on a terminal the links that let them in, elsewhere how to get them. Never logged."""
+"""What the operator sees at start: on a terminal the links that let them in, elsewhere how to get them; no log."""
 
 import sys
 

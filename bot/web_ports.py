@@ -17,6 +17,7 @@ class WebTranscript:
         self._transcripts = transcripts
 
     async def entries(self, account: str, chat: str, *, limit: int = 100, before: str | None = None) -> list[Entry]:
+        """Return the chat's last entries."""
         lines = await self._transcripts.lines(account, chat, limit=limit, before=before)
         return [
             Entry(
@@ -39,10 +40,12 @@ class WebFiles:
         self._files = files
 
     async def put(self, owner_user_id: str, name: str, media_type: str, data: bytes) -> str:
+        """Store a file that a user sent."""
         stored = await self._files.put(Owner("user", UUID(owner_user_id)), name, media_type, data)
         return str(stored.id)
 
     async def get(self, file_id: str, user_id: str) -> Download | None:
+        """Return a user's own file."""
         try:
             row = await StoredFile.get_or_none(id=UUID(file_id), owner_kind="user", owner_id=UUID(user_id))
         except ValueError:
