@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from channels.text.plain import boundary_before, is_boundary, reach, utf16_len, visible
-from channels.text.spans import Formatted, Span
+from channels.text.spans import BLOCKS, Formatted, Span
 
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
 _SPACE = re.compile(r"\s+")
@@ -56,7 +56,7 @@ class _Cutter:
             if span.end > start:
                 part = span.clipped(start, end)
                 inside = self._text[part.start : part.end]
-                lead = 0 if span.kind == "pre" else len(inside) - len(inside.lstrip())
+                lead = 0 if span.kind in BLOCKS else len(inside) - len(inside.lstrip())
                 if visible(inside):
                     finish = part.start + len(inside.rstrip())
                     found.append(Span(part.start + lead - start, finish - start, span.kind, span.value))

@@ -55,7 +55,7 @@ def formatted(text: str, spans: Iterable[Span]) -> Formatted:
 
 
 def _order(span: Span) -> tuple[int, int, bool]:
-    return span.start, -span.end, span.kind not in BLOCKS
+    return span.start, -span.end, span.kind != "blockquote"
 
 
 def _held(inner: Span, spans: Sequence[Span]) -> bool:
@@ -88,11 +88,11 @@ def _outside(span: Span, codes: Sequence[Span]) -> Iterator[Span]:
 
 
 def _trimmed(text: str, span: Span) -> Span | None:
-    """Return `span` without white space at its edges (a code block keeps its first line's indent), None if empty."""
+    """Return `span` without white space at its edges (a block keeps its first line's indent), None if empty."""
     inside = text[span.start : span.end]
     if not visible(inside):
         return None
     end = span.start + len(inside.rstrip())
     lead = inside[: len(inside) - len(inside.lstrip())]
-    skipped = lead.rfind("\n") + 1 if span.kind == "pre" else len(lead)
+    skipped = lead.rfind("\n") + 1 if span.kind in BLOCKS else len(lead)
     return Span(span.start + skipped, end, span.kind, span.value)

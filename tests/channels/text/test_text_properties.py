@@ -81,6 +81,9 @@ LIMITS = st.one_of(st.integers(16, 120), st.just(4096))
 @settings(max_examples=400, deadline=None)
 @example("`a`" * 300, 4096, False)
 @example("**a** " * 900, 4096, False)
+@example(">     code", 4096, False)
+@example("> ```\n>   indented\n> code\n> ```", 4096, False)
+@example("> ```\n" + ">   indented\n" * 9 + "> ```", 24, False)
 def test_no_piece_is_ever_one_that_telegram_refuses_or_changes(markdown, limit, growing):
     check(render(markdown, limit, growing=growing), limit)
 
