@@ -64,7 +64,7 @@ class Service:
                 from bot import telegram as telegrams
 
                 receiving = group.create_task(telegrams.run(self._telegram, self._foundation))
-            log.info("ready", extra={"port": port, "channels": sorted(self._channels())})
+            log.info("ready", extra={"port": port, "channels": "+".join(self._channels())})
             await self._greet(port)
             await stop.wait()
             log.info("stopping", extra={"active": self._core.lanes.active})
