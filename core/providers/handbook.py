@@ -19,7 +19,8 @@ _PLAIN = (
     "a about all am an and any are as at be been but by can could did do does doing for from get give go had has have "
     "he her his how i if in into is it its just let like ll make may me mean more my need no not now of on one or our "
     "out please prowex re s she should so some t tell than that the their them then there these they thing this to up "
-    "us use used using ve want was we were what when where which who why will with would yes you your"
+    "us use used using ve want was we were what when where which who why will with work "
+    "works would yes you your"
 )
 _STOPWORDS = frozenset(_PLAIN.split())
 _K1 = 1.2

@@ -138,7 +138,7 @@ class OpenAIModel:
                 raise openai_errors.from_connection(error, self._timeouts.connect) from None
         except APIError as error:
             raise openai_errors.from_stream(error) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ModelBusy("it sent something unreadable") from None
         finally:
             if stream is not None:
@@ -164,7 +164,7 @@ class OpenAIModel:
             raise openai_errors.from_status(error, self._who) from None
         except APIConnectionError as error:
             raise openai_errors.from_connection(error, self._timeouts.connect) from None
-        except (APIError, ValueError):
+        except (APIError, ValueError, RecursionError):
             raise ModelBusy("it sent something unreadable") from None
         listed = given.get("data") if isinstance(given, dict) else None
         if not isinstance(listed, list):

@@ -78,7 +78,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
 
 def _from_code(error: "openai.APIError", suffix: str, status: int) -> ModelError | None:
-    names = {error.code or "", error.type or ""}
+    names = {str(error.code), str(error.type)}
     if names & _NO_CREDIT:
         return ModelRefused(f"the account has no credit left {suffix}".strip())
     if names & _FILTERED:

@@ -130,7 +130,7 @@ class Answer:
     def __init__(self, request: ModelRequest) -> None:
         self._names = {tool_name(tool.name): tool.name for tool in request.tools}
         self._calls: list[dict[str, str]] = []
-        self._by_index: dict[object, dict[str, str]] = {}
+        self._by_index: dict[str, dict[str, str]] = {}
         self._usage: TokenUsage | None = None
         self._reason = ""
         self._size = 0
@@ -170,7 +170,7 @@ class Answer:
             for fragment in _list(delta.get("tool_calls")):
                 self._add(fragment)
             finish = choice.get("finish_reason")
-            if finish:
+            if isinstance(finish, str) and finish:
                 self._reason = self._reason or _ENDS.get(finish, "stop")
 
     def end(self) -> Iterator[ModelEvent]:
@@ -199,7 +199,7 @@ class Answer:
 
     def _add(self, fragment: Mapping[str, Any]) -> None:
         """Add a fragment to its call: the index says which, but some servers give every call the same one, or none."""
-        index, identity = fragment.get("index"), fragment.get("id")
+        index, identity = str(fragment.get("index")), fragment.get("id")
         call = self._by_index.get(index)
         if call is None or (identity and call["id"] and identity != call["id"]):
             call = {"id": "", "name": "", "arguments": ""}
