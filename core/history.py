@@ -10,7 +10,7 @@ from core.providers.port import Message, Picture
 from core.wire import Kept
 from storage.queries import ids_of
 from storage.sealing import Sealer
-from storage.tables import InboundState, InboxEntry, Reply, ReplyMode, ReplyState, Turn
+from storage.tables import InboundState, InboxEntry, Reply, ReplyState, Turn
 
 MOST_TURNS = 40
 CONTEXT_CHARACTERS = 60_000
@@ -34,16 +34,16 @@ async def recall(sealer: Sealer, conversation_id: UUID, *, before: UUID) -> list
     if not recent:
         return []
     said: dict[UUID | None, Said] = {turn_id: Said() for turn_id in sorted(recent)}
-    entries = await InboxEntry.filter(turn_id__in=list(said), state=InboundState.DONE).order_by("position", "id")
-    texts = await sealer.unseal_many("inbox.body", [(e.id, e.body) for e in entries if e.body is not None])
-    for entry, text in zip((e for e in entries if e.body is not None), texts, strict=True):
-        exchange = said[entry.turn_id]
-        exchange.person = join_texts([exchange.person, as_read(Kept(text))])
-    rows = await Reply.filter(
-        turn_id__in=list(said), mode=ReplyMode.FILLED, state__in=[ReplyState.FINAL, ReplyState.DELIVERED]
-    )
-    for row, body in zip(rows, await replies.bodies_of(sealer, rows), strict=True):
-        said[row.turn_id].agent = body.text
+    entries = InboxEntry.filter(turn_id__in=list(said), state=InboundState.DONE, body__isnull=False)
+    rows = await entries.order_by("position", "id").values_list("turn_id", "id", "body")
+    texts = await sealer.unseal_many("inbox.body", [(row[1], bytes(row[2] or b"")) for row in rows])
+    for row, text in zip(rows, texts, strict=True):
+        said[row[0]].person = join_texts([said[row[0]].person, as_read(Kept(text))])
+    answers = Reply.filter(turn_id__in=list(said), state__in=[ReplyState.FINAL, ReplyState.DELIVERED])
+    rows = await answers.values_list("turn_id", "id", "body")
+    bodies = await replies.bodies_of(sealer, [(row[1], bytes(row[2] or b"")) for row in rows])
+    for row, body in zip(rows, bodies, strict=True):
+        said[row[0]].agent = body.text
     return list(said.values())
 
 

@@ -1,5 +1,6 @@
 """Reply rows: how an answer is written down before it is shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -107,7 +108,6 @@ async def body_of(sealer: Sealer, row: Reply) -> Body:
     return body_from_json(await sealer.unseal(_WHERE, row.id, row.body))
 
 
-async def bodies_of(sealer: Sealer, rows: list[Reply]) -> list[Body]:
-    """Return what finished replies say, in their order."""
-    sealed = [(row.id, row.body) for row in rows if row.body is not None]
+async def bodies_of(sealer: Sealer, sealed: Sequence[tuple[UUID, bytes]]) -> list[Body]:
+    """Return what finished replies say, in their order, given their ids and sealed bodies."""
     return [body_from_json(text) for text in await sealer.unseal_many(_WHERE, sealed)]

@@ -83,8 +83,8 @@ class Transcripts:
         if until is not None:
             query = query.filter(created_at__lt=until)
         rows = await query.order_by("-id").limit(limit)
-        finished = [row for row in rows if row.body is not None]
-        bodies = dict(zip([r.id for r in finished], await replies.bodies_of(self._sealer, finished), strict=True))
+        finished = [(row.id, row.body) for row in rows if row.body is not None]
+        bodies = dict(zip([r[0] for r in finished], await replies.bodies_of(self._sealer, finished), strict=True))
         shown: dict[UUID, str] = {}
         parts = Part.filter(reply_id__in=[row.id for row in rows], state__in=_SHOWN, number=0)
         for part in await parts.order_by("id"):
