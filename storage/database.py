@@ -56,6 +56,7 @@ class PostgresAddress:
     password: str | None
     name: str
     options: Mapping[str, Any]
+    pool_size: int = POOL_SIZE
 
     def __repr__(self) -> str:
         return f"PostgresAddress({self.shown!r})"
@@ -104,7 +105,10 @@ def address_of(url: str) -> Address:
         if not host or not name:
             raise DatabaseError(f"The database address names no host or no database. {_HOW}")
         password = unquote(parts.password) if parts.password is not None else None
-        return PostgresAddress(host, port, unquote(parts.username or "postgres"), password, name, _typed(options))
+        typed = _typed(options)
+        pool_size = typed.pop("maxsize", POOL_SIZE)
+        user = unquote(parts.username or "postgres")
+        return PostgresAddress(host, port, user, password, name, typed, pool_size)
     raise DatabaseError(f"The database address starts with an unknown scheme, {parts.scheme[:40]!r}. {_HOW}")
 
 
@@ -139,7 +143,7 @@ def config(address: Address, *, models: tuple[str, ...] = (MODELS,)) -> dict[str
 def _connection(address: Address) -> dict[str, Any]:
     if isinstance(address, SqliteAddress):
         return {"engine": "tortoise.backends.sqlite", "credentials": {"file_path": str(address.path), **_PRAGMAS}}
-    credentials = {"minsize": 1, "maxsize": POOL_SIZE, "application_name": "prowex", **address.credentials}
+    credentials = {"minsize": 1, "maxsize": address.pool_size, **address.credentials}
     return {"engine": "tortoise.backends.asyncpg", "credentials": credentials}
 
 

@@ -1,0 +1,21 @@
+"""A clock that stands still until a test moves it."""
+
+from datetime import UTC, datetime, timedelta
+
+
+class FakeClock:
+    def __init__(self, start: datetime = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)) -> None:
+        self._now = start
+        self._monotonic = 1000.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float = 0.0, **more: float) -> None:
+        """Let time pass: `advance(5)`, `advance(days=31)`."""
+        step = timedelta(seconds=seconds, **more)
+        self._now += step
+        self._monotonic += step.total_seconds()
