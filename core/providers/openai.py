@@ -107,6 +107,7 @@ class OpenAIModel:
 
     async def _chunks(self, body: dict[str, Any], answer: openai_wire.Answer) -> AsyncGenerator[object, None]:
         """Send `body` and yield the chunks of the answer until its end, or until no token came for too long."""
+        client = await self._client()
         from openai import APIConnectionError, APIError, APIStatusError
 
         now = asyncio.get_running_loop().time
@@ -114,7 +115,7 @@ class OpenAIModel:
         stream: AsyncStream[object] | None = None
         try:
             async with asyncio.timeout_at(deadline):
-                stream = await self._post(body)
+                stream = await _post(client, body)
             while True:
                 async with asyncio.timeout_at(deadline):
                     chunk = await anext(stream)
@@ -144,20 +145,13 @@ class OpenAIModel:
             if stream is not None:
                 await stream.close()
 
-    async def _post(self, body: dict[str, Any]) -> "AsyncStream[object]":
-        # Not `chat.completions.create`: building a typed object for each token takes three quarters of its time.
-        from openai import AsyncStream
-
-        return await self._client().post(
-            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
-        )
-
     async def _models(self) -> list[str]:
+        client = await self._client()
         from openai import APIConnectionError, APIError, APIStatusError
 
         try:
             async with asyncio.timeout(_CHECK):
-                given = await self._client().get("/models", cast_to=object)
+                given = await client.get("/models", cast_to=object)
         except TimeoutError:
             raise ModelBusy(f"it did not answer within {_CHECK:g} s") from None
         except APIStatusError as error:
@@ -186,9 +180,10 @@ class OpenAIModel:
             return f"it sent no text for {self._timeouts.silence:g} s"
         return f"it did not begin to answer within {self._timeouts.first_token:g} s"
 
-    def _client(self) -> "AsyncOpenAI":
-        if self._opened is None:
-            self._opened = self._open()
+    async def _client(self) -> "AsyncOpenAI":
+        if self._opened is None:  # in a thread: importing the SDK takes most of a second
+            opened = await asyncio.to_thread(self._open)
+            self._opened = self._opened or opened
         return self._opened
 
     def _open(self) -> "AsyncOpenAI":
@@ -211,3 +206,12 @@ class OpenAIModel:
             transport=self._transport,
         )
         return AsyncOpenAI(api_key=self._key, base_url=self._url, max_retries=0, timeout=timeout, http_client=carrier)
+
+
+async def _post(client: "AsyncOpenAI", body: dict[str, Any]) -> "AsyncStream[object]":
+    # Not `chat.completions.create`: building a typed object for each token takes three quarters of its time.
+    from openai import AsyncStream
+
+    return await client.post(
+        "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
+    )
