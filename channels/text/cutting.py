@@ -103,7 +103,8 @@ class _Cutter:
         if link := _around(self._links, far):
             place, end = link.start, link.end
         else:
-            place = max((match.end() for match in _SPACE.finditer(self._text, start, far)), default=start)
+            words = (match.end() for match in _SPACE.finditer(self._text, start, far))
+            place = max((word for word in words if is_boundary(self._text, word)), default=start)
             following = _SPACE.search(self._text, far)
             end = following.start() if following else len(self._text)
         fits = end - place <= self._limit and utf16_len(self._text[place:end]) <= self._limit

@@ -195,6 +195,15 @@ def test_an_image_is_a_link_that_names_its_host():
     assert text("![](data:image/png;base64,AAAA)") == "image"
 
 
+def test_a_link_without_a_label_shows_where_it_leads():
+    assert formats(render("[](https://e.org/x)")[0]) == [("text_link", "https://e.org/x", "https://e.org/x")]
+
+
+def test_a_links_url_carries_nothing_hidden():
+    (piece,) = render("[a](https://e.org/\U000e0041b&#xE0042;c&#x202e;d)")
+    assert formats(piece) == [("text_link", "a", "https://e.org/bcd")]
+
+
 def test_a_link_that_telegram_refuses_is_written_out():
     (piece,) = render(
         "[a](http://localhost:80/x) [b](javascript:x) [c](#x) [d](./d.md) [e](mailto:e@f.gh) <e@f.gh> [f](tg://user?id=1)"
@@ -227,6 +236,20 @@ def test_more_styles_than_telegram_takes_cost_no_character():
     pieces = render("".join(f"**{letter}**~~{letter}~~" for letter in "ab" * 400))
     check(pieces)
     assert "".join("".join(piece.text.split()) for piece in pieces) == "aabb" * 400
+
+
+def test_of_too_many_entities_links_stay_before_styles():
+    pieces = render("".join(f"[***~~{letter}~~***](https://e.org)" for letter in "ab" * 50))
+    check(pieces)
+    assert "".join(piece.text for piece in pieces) == "ab" * 50
+    assert [kind for piece in pieces for kind, *_ in formats(piece)] == ["text_link"] * 100
+
+
+def test_a_space_that_carries_an_accent_is_no_place_to_cut():
+    assert [piece.text for piece in render("aaaaaaaa bbbbb \u0301ccccc dddd", 18)] == [
+        "aaaaaaaa",
+        "bbbbb \u0301ccccc dddd",
+    ]
 
 
 def test_a_link_is_not_cut_where_it_can_be_kept():

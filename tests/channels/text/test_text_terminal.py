@@ -32,6 +32,7 @@ def shown(markdown, width=60):
         "\x07\x08\x0b\x0c\x0e\x0f\x7f",
         "safe\rrm -rf",
         "&#27;[31m &#x1b;[2J &#155;2J &#7;",
+        "a&#x202e;b `&#x202e;` [a](https://e.org/&#x202e;)",
         "`\x1b[31m` and ```\x1b[31m",
         "```\n\x1b[31mred\n```",
         "```\x1b[31m\nx\n```",
