@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from core import replies
 from core.envelopes import Body, Button
-from core.lanes import Held, is_from_outside
+from core.lanes import Held
 from storage.clock import Clock
+from storage.errors import is_from_outside
 from storage.faults import Step
 from storage.sealing import DataKeyHandle, Owner, Sealer
 from storage.tables import InboundState, InboxEntry, Lane, Reply, ReplyMode, ReplyState, Turn, TurnState

@@ -1,20 +1,23 @@
 """How much there is of what, for operators."""
 
+import logging
 from typing import Any
 
-from tortoise.exceptions import BaseORMException
 from tortoise.functions import Count
 from tortoise.models import Model
 
+from storage.errors import surviving
 from storage.tables import InboxEntry, Lease, Part
+
+log = logging.getLogger("prowex.figures")
 
 
 async def database_answers() -> bool:
     """Tell whether the database can be read."""
-    try:
-        return await Lease.filter(name="installation").exists()
-    except (BaseORMException, OSError):
-        return False
+    answered = False
+    with surviving(log, "the database does not answer"):
+        answered = await Lease.filter(name="installation").exists()
+    return answered
 
 
 async def inbounds_by_state() -> dict[str, int]:

@@ -6,16 +6,16 @@ Whatever wakes a lane only saves time: a sweep finds every lane that is due, so 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.exceptions import BaseORMException
 from tortoise.expressions import Q
 
 from storage.clock import Clock
+from storage.errors import surviving
 from storage.faults import Step
 from storage.liveness import Liveness
 from storage.queries import ids_of
@@ -82,13 +82,6 @@ class Held:
         """
         if self.clock.monotonic() >= self.deadline:
             raise LaneLost(str(self.id))
-
-
-def is_from_outside(error: BaseException) -> bool:
-    """Tell whether an error is the surroundings' (database away, disk full), not the message's."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(is_from_outside(inner) for inner in error.exceptions)
-    return isinstance(error, (BaseORMException, OSError, TimeoutError))
 
 
 Worker = Callable[[Held], Awaitable[None]]
@@ -212,11 +205,9 @@ class Lanes:
 
     async def _release_cancelled(self, held: Held) -> None:
         """Give the lease back on a stop, so that another process need not wait for it to expire; stays dirty."""
-        try:
+        with suppress(LaneLost), surviving(log, "a lease was left to expire"):
             async with held.commit(Step.LANE_RELEASE):
                 await Lane.filter(id=held.id).update(lease_until=self._clock.now())
-        except (LaneLost, BaseORMException, OSError):
-            log.info("a lease was left to expire", extra={"lane": str(held.id)})
 
     async def claim(self, lane_id: UUID) -> Held | None:
         """Take the lane if nobody holds it, else return None."""
@@ -246,12 +237,10 @@ class Lanes:
     async def _sweep_forever(self) -> None:
         while True:
             if self._accepting:
-                try:
+                with surviving(log, "the sweep could not read the database"):
                     await self._free_what_the_dead_held()
                     self.wake(await self._due())
                     self.last_sweep = self._clock.monotonic()
-                except (BaseORMException, OSError):
-                    log.exception("the sweep could not read the database")
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def _free_what_the_dead_held(self) -> None:
@@ -275,10 +264,8 @@ class Lanes:
     async def _renew_forever(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            try:
+            with surviving(log, "leases could not be renewed"):
                 await self._renew()
-            except (BaseORMException, OSError):
-                log.exception("leases could not be renewed")
 
     async def _renew(self) -> None:
         helds = {held.id: held for held in self._active.values() if held is not None}
@@ -303,9 +290,6 @@ class Lanes:
             running = [held.turn_id for held in self._active.values() if held is not None and held.turn_id is not None]
             if not running:
                 continue
-            try:
-                asked = Turn.filter(id__in=running, stop_requested_at__isnull=False)
-                for turn_id in await ids_of(asked):
+            with surviving(log, "stop requests could not be read"):
+                for turn_id in await ids_of(Turn.filter(id__in=running, stop_requested_at__isnull=False)):
                     self.request_stop(turn_id)
-            except (BaseORMException, OSError):
-                log.exception("stop requests could not be read")

@@ -5,6 +5,7 @@ import hmac
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from aiogram.exceptions import (
     ClientDecodeError,
     TelegramAPIError,
     TelegramConflictError,
+    TelegramNetworkError,
     TelegramNotFound,
     TelegramRetryAfter,
     TelegramUnauthorizedError,
@@ -28,6 +30,7 @@ from core import leases
 from core.envelopes import Inbound
 from core.inbox import Busy
 from storage.clock import Clock
+from storage.errors import surviving
 from storage.faults import Step, calling
 
 log = logging.getLogger("prowex.telegram")
@@ -116,8 +119,11 @@ class Poller:
         try:
             while True:
                 try:
-                    await self._poll_if_mine()
-                    failures, self.problem = 0, ""
+                    with surviving(log, "polling waits for the database"):
+                        await self._poll_if_mine()
+                        failures, self.problem = 0, ""
+                        continue
+                    await asyncio.sleep(STANDBY_SECONDS)
                 except (TelegramUnauthorizedError, TelegramNotFound):
                     self._report("Telegram refuses the bot token: set a valid TELEGRAM_BOT_TOKEN and restart")
                     await asyncio.sleep(LONGEST_PAUSE)
@@ -127,7 +133,7 @@ class Poller:
                     await self._drop_webhook()
                 except TelegramRetryAfter as error:
                     await asyncio.sleep(error.retry_after)
-                except (TelegramAPIError, ClientDecodeError, aiohttp.ClientError, TimeoutError) as error:
+                except (TelegramAPIError, ClientDecodeError) as error:
                     failures += 1
                     self._report(f"Telegram can't be reached ({type(error).__name__}); trying again")
                     await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2**failures))
@@ -170,10 +176,12 @@ class Poller:
         url = session.api.api_url(token=self._bot.token, method="getUpdates")
         fields = {key: value for key, value in method.model_dump().items() if value is not None}
         client: aiohttp.ClientSession = await session.create_session()  # type: ignore[attr-defined]
-        async with calling(Step.CALL_POLL):
-            timeout = aiohttp.ClientTimeout(total=POLL_SECONDS + 15)
-            async with client.post(url, json=fields, timeout=timeout) as response:
+        timeout = aiohttp.ClientTimeout(total=POLL_SECONDS + 15)
+        try:
+            async with calling(Step.CALL_POLL), client.post(url, json=fields, timeout=timeout) as response:
                 content = await response.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TelegramNetworkError(method, type(error).__name__) from error
         try:
             answer = json.loads(content)
         except ValueError as error:
@@ -205,11 +213,10 @@ class Webhook:
             return 400
         if not isinstance(raw, dict) or not isinstance(raw.get("update_id"), int):
             return 400
-        try:
+        with suppress(Busy), surviving(log, "the webhook waits for the database"):
             await self._receiver.take([raw])
-        except Busy:
-            return 503
-        return 200
+            return 200
+        return 503
 
 
 async def introduce(bot: Bot, me: Me, commands: Sequence[tuple[str, str]]) -> None:
