@@ -26,7 +26,13 @@ _DEEPEST = 100
 
 def render(markdown: str) -> str:
     """Return `markdown` as sanitized HTML. HTML in it is shown as text; an image becomes a link with its host."""
-    html = clean(_parser().render(prepared(clean(markdown))))
+    env: dict[str, Any] = {}
+    parser, source = _parser(), prepared(clean(markdown))
+    tokens = parser.parse(source, env)
+    if max((token.level for token in tokens), default=0) > _DEEPEST - 4:  # what is deeper still was left out
+        html = f"<pre>{escapeHtml(clean(markdown))}</pre>"
+    else:
+        html = clean(parser.renderer.render(tokens, parser.options, env))
     return nh3.clean(
         html,
         tags=_TAGS,

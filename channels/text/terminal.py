@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.text import Text
 from rich.theme import Theme
 
 from channels.text.plain import clean, host
@@ -31,8 +32,11 @@ def render(markdown: str, width: int) -> str:
     """
     source = prepared(clean(_CONTROL.sub(_picture, markdown)))
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
-    shown = Markdown("", hyperlinks=False, code_theme="ansi_dark")
-    shown.markup, shown.parsed = source, list(_plain(parser.parse(source), max(width - 2, 8)))
+    tokens = parser.parse(source)
+    shown: Markdown | Text = Text(source)
+    if 4 * max((token.level for token in tokens), default=0) < width:  # deeper, its indent would leave no room for it
+        shown = Markdown("", hyperlinks=False, code_theme="ansi_dark")
+        shown.markup, shown.parsed = source, list(_plain(tokens, max(width - 2, 8)))
     out = StringIO()
     console = Console(file=out, width=width, force_terminal=True, color_system="standard", theme=_THEME)
     console.print(shown)

@@ -167,6 +167,13 @@ def test_an_image_is_a_link_that_names_its_host():
     assert page.links == ["https://img.example/x.png", "https://e.org"]
 
 
+@pytest.mark.parametrize("depth", [10, 45, 60, 99, 150, 3000])
+def test_nesting_hides_nothing_however_deep(depth):
+    assert "deep <b>" in Page(render("> " * depth + "deep <b>")).words
+    nested = "".join("  " * level + f"- w{level} <b>\n" for level in range(min(depth, 300)))
+    assert f"w{min(depth, 300) - 1} <b>" in Page(render(nested)).words
+
+
 def test_what_may_not_be_linked_is_shown_as_it_was_written():
     assert (
         Page(render("[x](javascript:alert(1)) [y](/logout)")).words.strip() == "[x](javascript:alert(1)) [y](/logout)"

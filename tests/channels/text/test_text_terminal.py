@@ -85,6 +85,16 @@ def test_html_is_shown_as_it_was_written():
     assert shown("<script>x</script> List<String>").strip() == "<script>x</script> List<String>"
 
 
+@pytest.mark.parametrize("depth", [4, 10, 20, 45, 150, 3000])
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_nesting_hides_nothing_however_deep(depth, width):
+    assert "deep" in shown("> " * depth + "deep", width)
+    assert "last" in shown("".join("  " * level + "- w\n" for level in range(min(depth, 300))) + "\nlast", width)
+    assert shown("".join("  " * level + "- word\n" for level in range(min(depth, 300))), width).count("word") == min(
+        depth, 300
+    )
+
+
 def test_numbers_and_line_breaks_stay():
     assert [line.strip() for line in shown("7. a\n8. b\n\none\ntwo").split("\n") if line.strip()] == [
         "7 a",
