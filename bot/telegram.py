@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from bot.compose import Core, Foundation
 from bot.settings import Settings
-from channels.telegram.channel import Bot, TelegramChannel, budgets, open_bot
+from channels.telegram.channel import TelegramChannel, budgets, open_bot
 from channels.telegram.inbound import Me
 from channels.telegram.receive import Poller, Receiver, Webhook, introduce, register_webhook
 from core.operations.registry import OPERATIONS
@@ -25,7 +26,7 @@ class Telegram:
         hooks: the web's handlers for it; empty when polling.
     """
 
-    bot: Bot
+    bot: Any
     me: Me
     channel: TelegramChannel
     poller: Poller | None = None

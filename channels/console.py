@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
 
-from channels.text import terminal
+from channels.text.terminal import render
 from core.channel import Budget, Budgets, Refused
 from core.envelopes import Attachment, Body, Piece, Target
 
@@ -64,7 +64,7 @@ class ConsoleChannel:
             return
         self._printed.add(key)
         width = min(100, shutil.get_terminal_size().columns)
-        self._write(terminal.render(piece.text, width))
+        self._write(render(piece.text, width))
         self.buttons = [button.command for row in piece.buttons for button in row]
         for number, label in enumerate((button.label for row in piece.buttons for button in row), 1):
             self._write(f"  [{number}] {label}")

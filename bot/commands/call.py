@@ -8,7 +8,7 @@ from bot import operator_operations
 from bot.compose import open_core, open_foundation
 from bot.settings import Settings
 from bot.stop import Stop
-from channels.text import terminal
+from channels.text.terminal import render
 from core.access import Standing
 from core.operations.gateway import invoke
 from core.operations.registry import OPERATIONS, Call, Command, NotPossible
@@ -47,7 +47,7 @@ async def main(args: argparse.Namespace, settings: Settings) -> int:
         answer = {"title": card.title, "text": card.text, "fields": dict(card.fields), **dict(card.data)}
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
     elif sys.stdout.isatty():
-        sys.stdout.write(terminal.render(card.body().text, 100) + "\n")
+        sys.stdout.write(render(card.body().text, 100) + "\n")
     else:
         sys.stdout.write(card.body().text + "\n")
     return 0

@@ -3,11 +3,12 @@
 import errno
 import logging
 import socket
+import warnings
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import cast
 
-from aiohttp import web
+from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, web
 
 from bot.access_log import AccessLogger
 from bot.stop import Stop
@@ -30,6 +31,8 @@ _LAST_REQUESTS_SECONDS = 5.0
 
 def create_app(dependencies: WebDependencies) -> web.Application:
     """Build the application; it owns nothing until it is served."""
+    for quotes_the_header in (BadContentDispositionHeader, BadContentDispositionParam):
+        warnings.simplefilter("ignore", quotes_the_header)
     sessions = Sessions(dependencies.clock, dependencies.hmac)
     assets, passwords = Assets(), Passwords()
     views = Views(dependencies, sessions, assets)

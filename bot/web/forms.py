@@ -131,7 +131,7 @@ def _add_file(form: Multipart, part: BodyPartReader, data: bytes) -> None:
 
 def _file_name(name: str) -> str:
     """Return the last part of a name that a browser gave, free of what could mislead a file system or a person."""
-    bare = re.split(r"[/\\]", name)[-1]
+    bare = re.split(r"[/\\]", name.replace("%22", '"'))[-1]
     bare = "".join(letter for letter in bare if letter.isprintable()).strip().lstrip(".")
     return bare.encode("utf-8", "ignore").decode()[:150] or "file"
 

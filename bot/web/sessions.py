@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tortoise.exceptions import IntegrityError
-
 from channels import web as web_channel
 from storage.clock import Clock
 from storage.faults import Step
@@ -142,9 +140,10 @@ class Sessions:
         )
         channel, person = web_channel.NAME, str(user.id)
         if not await Identity.filter(channel=channel, external_id=person).update(user_id=user.id):
-            await Identity.create(
+            known = Identity(
                 id=new_id(), channel=channel, external_id=person, user_id=user.id, name=user.name, created_at=now
             )
+            await Identity.bulk_create([known], ignore_conflicts=True)
         await self._audit(user.id, "web.sign_in", how)
         return token
 
@@ -172,18 +171,10 @@ class Sessions:
         Raises:
             Locked: there were too many already; the one at hand must not be checked.
         """
-        try:
-            await self._count_try(user_id)
-        except IntegrityError:
-            await self._count_try(user_id)
-
-    async def _count_try(self, user_id: UUID) -> None:
-        now = self._clock.now()
+        now, name = self._clock.now(), _counter(user_id)
         async with transaction(Step.SESSION):
-            row = await Counter.filter(name=_counter(user_id)).select_for_update().first()
-            if row is None:
-                await Counter.create(name=_counter(user_id), since=now, count=1)
-                return
+            await Counter.bulk_create([Counter(name=name, since=now, count=0)], ignore_conflicts=True)
+            row = await Counter.filter(name=name).select_for_update().get()
             if now - row.since >= LOCKED:
                 row.since, row.count = now, 0
             if row.count >= TRIES:
@@ -192,7 +183,7 @@ class Sessions:
             if row.count == TRIES:
                 row.since = now
                 await self._audit(user_id, "web.sign_in", "locked")
-            await row.save()
+            await row.save(update_fields=["since", "count"])
 
     async def _audit(self, user_id: UUID, action: str, outcome: str) -> None:
         await AuditEvent.create(

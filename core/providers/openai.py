@@ -169,10 +169,12 @@ class OpenAIModel:
         if self.openai_itself:
             return DEFAULT_MODEL
         if not self._first:
-            names = [name for name in await self._models() if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
-            if not names:
-                raise ModelRefused(f"{self._who} offers no model; set PROWEX_DEFAULT_MODEL once it does")
-            self._first = names[0]
+            try:
+                listed = await self._models()
+            except ModelRefused:  # a server that lists nothing: most such servers take any name
+                return DEFAULT_MODEL
+            names = [name for name in listed if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
+            self._first = names[0] if names else DEFAULT_MODEL
         return self._first
 
     def _silence(self, answer: openai_wire.Answer) -> str:
