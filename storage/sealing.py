@@ -87,6 +87,8 @@ class DataKeyHandle:
         Raises:
             UnsealError: it was changed, or sealed for another place or by another key.
         """
+        if _key_of(where, row, blob) != self.id:
+            raise _unreadable(where, row)
         try:
             return self._cipher.decrypt(blob[17:_HEAD], blob[_HEAD:], _bound_to(where, row, self.id))
         except InvalidTag:
