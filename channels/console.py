@@ -17,13 +17,17 @@ class ConsoleChannel:
 
     Args:
         write: prints a text.
+        styled: whether the output is a terminal; else the text is printed as it was written.
     """
 
     name = NAME
     budgets = Budgets(Budget(1000, 1000), Budget(1000, 1000), Budget(1000, 1000), interval=3600)
 
-    def __init__(self, write: Callable[[str], None], read_file: Callable[[str], Awaitable[bytes]]) -> None:
+    def __init__(
+        self, write: Callable[[str], None], read_file: Callable[[str], Awaitable[bytes]], *, styled: bool
+    ) -> None:
         self._write = write
+        self._styled = styled
         self._read_file = read_file
         self._printed: set[str] = set()
         self.buttons: list[str] = []
@@ -64,7 +68,7 @@ class ConsoleChannel:
             return
         self._printed.add(key)
         width = min(100, shutil.get_terminal_size().columns)
-        self._write(render(piece.text, width))
+        self._write(render(piece.text, width) if self._styled else piece.text)
         self.buttons = [button.command for row in piece.buttons for button in row]
         for number, label in enumerate((button.label for row in piece.buttons for button in row), 1):
             self._write(f"  [{number}] {label}")

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def main(args: argparse.Namespace, settings: Settings) -> int:
     """Talk until the input ends; return 0."""
     async with open_foundation(settings, SystemClock()) as foundation:
-        channel = ConsoleChannel(_write, foundation.read_file)
+        channel = ConsoleChannel(_write, foundation.read_file, styled=sys.stdout.isatty())
         async with open_core(foundation, {NAME: channel}) as core:
             talk = _Talk(foundation, core, channel)
             async with asyncio.TaskGroup() as group:
