@@ -39,6 +39,7 @@ log = logging.getLogger("prowex.telegram")
 
 REQUEST_SECONDS = 30
 TOKEN_REFUSED_SECONDS = 30.0
+_NOTHING_VISIBLE = Piece("The answer has nothing in it that can be shown.")
 _PICTURES = ("image/png", "image/jpeg", "image/webp")
 
 
@@ -82,8 +83,7 @@ class TelegramChannel:
         """Cut the text into messages of at most 4,096 UTF-16 units; buttons stand under the last one."""
         if growing:
             return text.render(body.text, growing=True)
-        pieces = list(text.render(body.text)) if body.text.strip() or not body.files else []
-        pieces += [Piece("", file=file) for file in body.files]
+        pieces = [*text.render(body.text), *(Piece("", file=file) for file in body.files)] or [_NOTHING_VISIBLE]
         if body.buttons:
             last = pieces[-1]
             pieces[-1] = Piece(last.text, last.format, body.buttons, last.file)
