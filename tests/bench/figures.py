@@ -1,0 +1,146 @@
+"""What is measured of a bot, one phase after the other, and the figures that come out."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from statistics import quantiles
+
+import aiohttp
+import psutil
+
+from tests.bench.people import People, Question
+from tests.bench.processes import Bot, Platforms, import_seconds, running
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done in a run.
+
+    Args:
+        asked: questions one after the other in one chat, for the latency.
+        chats: chats that write `each` messages, the next when answered.
+        streams: chats that get an answer of `seconds` at once.
+    """
+
+    asked: int = 100
+    chats: int = 200
+    each: int = 5
+    tokens: int = 50
+    streams: int = 500
+    seconds: float = 10.0
+    rounds: int = 3
+
+
+QUICK = Size(asked=20, chats=50, each=3, streams=100, seconds=3.0, rounds=1)
+
+
+@dataclass(slots=True)
+class Figures:
+    """What one run of one bot showed; times in seconds, memory in bytes."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+
+
+async def measure(bot: Bot, platforms: Platforms, size: Size, modules: list[str]) -> Figures:
+    """Run `bot` through all phases on fresh platforms."""
+    figures = Figures()
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as http:
+        people = People(http, platforms)
+        async with running(bot, http) as (process, seconds):
+            figures.values["first start"] = seconds
+            await _one_chat(people, size, figures)
+            await _many_chats(people, process, size, figures)
+            await _streams(people, process, size, figures)
+            await people.check(bot.name)
+        async with running(bot, http) as (process, seconds):
+            figures.values["start"] = seconds
+            await asyncio.sleep(3)
+            figures.values["idle memory"] = process.memory_info().rss
+        figures.values["import"] = await import_seconds(bot, modules)
+    figures.lost = people.lost
+    return figures
+
+
+async def _one_chat(people: People, size: Size, figures: Figures) -> None:
+    """One person, one question at a time; from the answer's way the model's own time is taken off."""
+    warm = 5
+    for number in range(warm):
+        await people.ask(1, Question(f"warm {number}", 20, 0.002))
+    await people.forget_model()
+    for number in range(size.asked):
+        await people.ask(1, Question(f"alone {number}", 20, 0.002))
+    taken = (await people.times(1))[warm:]
+    model = await people.model_seconds()
+    if len(taken) == len(model):
+        added = [answered.seconds - own for answered, own in zip(taken, model, strict=True)]
+        cuts = quantiles(added, n=20, method="inclusive")
+        figures.values |= {"latency p50": cuts[9], "latency p95": cuts[18]}
+
+
+async def _many_chats(people: People, process: psutil.Process, size: Size, figures: Figures) -> None:
+    """Many people, each of whom writes the next message when the last one is answered."""
+    chats = range(1001, 1001 + size.chats)
+    await _meet(people, chats)
+
+    async def talk(chat: int) -> None:
+        for number in range(size.each):
+            await people.ask(chat, Question(f"chat {chat} message {number}", size.tokens))
+
+    cpu, began = _cpu(process), time.monotonic()
+    await asyncio.gather(*(talk(chat) for chat in chats))
+    messages = size.chats * size.each
+    figures.values["messages/s"] = messages / (time.monotonic() - began)
+    figures.values["cpu"] = (_cpu(process) - cpu) / messages
+
+
+async def _streams(people: People, process: psutil.Process, size: Size, figures: Figures) -> None:
+    """Many answers that all grow at the same time."""
+    chats = range(5001, 5001 + size.streams)
+    await _meet(people, chats)
+    await people.forget_model()
+    tokens = round(size.seconds * 10)
+    cpu = _cpu(process)
+    async with _peak_memory(process) as peak:
+        await people.write([(chat, Question(f"stream {chat}", tokens, 0.1)) for chat in chats])
+        answered = await asyncio.gather(*(people.read(chat) for chat in chats))
+    if all(answered):
+        last = [(await people.times(chat))[-1] for chat in chats]
+        first = min(one.asked_at for one in last)
+        figures.values["streams"] = (max(one.shown_at for one in last) - first).total_seconds()
+    figures.values["streams cpu"] = (_cpu(process) - cpu) / size.seconds
+    figures.values["streams model"] = max(await people.model_seconds(), default=0.0)
+    figures.values["peak memory"] = max(peak)
+
+
+async def _meet(people: People, chats: range) -> None:
+    """Let everybody say hello first, so that nobody is new."""
+    await people.write([(chat, Question(f"hello {chat}", 5)) for chat in chats])
+    await asyncio.gather(*(people.read(chat) for chat in chats))
+    await asyncio.sleep(1)
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+@asynccontextmanager
+async def _peak_memory(process: psutil.Process) -> AsyncIterator[list[int]]:
+    seen = [process.memory_info().rss]
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            seen.append(process.memory_info().rss)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield seen
+    finally:
+        watching.cancel()
