@@ -26,6 +26,7 @@ MOST_WAITING = 100
 MOST_WAITING_OVERALL = 10_000
 COUNT_EVERY = 20
 NOTICE_PAUSE = timedelta(days=1)
+QUEUE_FULL = "queue_full"
 
 
 class Busy(Exception):
@@ -88,17 +89,23 @@ class Inbox:
         arrivals = [await self._arrival(inbound) for inbound in inbounds]
         house_key = await self._sealer.key(self._house)
         async with transaction(Step.INBOX_ACCEPT):
-            full = await self._full_lanes(arrivals)
+            room = await self._room(arrivals)
             rows, due = [], set()
+            crowded: dict[UUID, list[_Arrival]] = {}
             for arrival in arrivals:
-                row = self._row(arrival, full)
+                row = self._row(arrival, room)
                 if row.state is not InboundState.NEW and await self._is_stored(row):
                     continue
                 rows.append(row)
                 if row.state is InboundState.NEW:
                     due.add(arrival.lane_id)
+                elif row.reason == QUEUE_FULL:
+                    crowded.setdefault(arrival.chat.urgent_lane_id, []).append(arrival)
                 elif await self._tell(arrival, row, house_key):
                     due.add(arrival.chat.lane_id)
+            for lane_id, refused in crowded.items():
+                await self._tell_full(lane_id, refused, house_key)
+                due.add(lane_id)
             if rows:
                 await InboxEntry.bulk_create(rows, ignore_conflicts=True)
             if due:
@@ -121,8 +128,8 @@ class Inbox:
         """Tell whether the event was delivered before; what is kept needs no look, a second row conflicts."""
         return await InboxEntry.filter(account=row.account, event_id=row.event_id, fingerprint=row.fingerprint).exists()
 
-    async def _full_lanes(self, arrivals: Sequence[_Arrival]) -> set[UUID]:
-        """Return the lanes in which too much waits; the rows are counted only every so many messages.
+    async def _room(self, arrivals: Sequence[_Arrival]) -> dict[UUID, int]:
+        """Return how many more fit into the lanes that may fill up; the rows are counted only every so many messages.
 
         Raises:
             Busy: too much waits in all lanes together.
@@ -132,20 +139,19 @@ class Inbox:
             self._unchecked = 0
             if await InboxEntry.filter(state=InboundState.NEW).count() > MOST_WAITING_OVERALL:
                 raise Busy
-        full = set()
+        room = {}
         for lane_id, arrived in Counter(arrival.lane_id for arrival in arrivals).items():
             self._uncounted[lane_id] += arrived
             if self._uncounted[lane_id] >= COUNT_EVERY:
                 waiting = await InboxEntry.filter(lane_id=lane_id, state=InboundState.NEW).count()
-                if waiting + arrived > MOST_WAITING:
-                    full.add(lane_id)
-                else:
+                room[lane_id] = MOST_WAITING - waiting
+                if waiting + arrived <= MOST_WAITING:
                     del self._uncounted[lane_id]
         if len(self._uncounted) > 10_000:
             self._uncounted.clear()
-        return full
+        return room
 
-    def _row(self, arrival: _Arrival, full: set[UUID]) -> InboxEntry:
+    def _row(self, arrival: _Arrival, room: dict[UUID, int]) -> InboxEntry:
         inbound = arrival.inbound
         row = InboxEntry(
             id=new_id(),
@@ -163,9 +169,11 @@ class Inbox:
             quiet = arrival.verdict in (Verdict.NOT_ADDRESSED, Verdict.ANONYMOUS)
             row.state = InboundState.IGNORED if quiet else InboundState.REFUSED
             row.reason = str(arrival.verdict)
-        elif arrival.lane_id in full:
-            row.state, row.reason = InboundState.REFUSED, "queue_full"
+        elif room.get(arrival.lane_id, 1) < 1:
+            row.state, row.reason = InboundState.REFUSED, QUEUE_FULL
         else:
+            if arrival.lane_id in room:
+                room[arrival.lane_id] -= 1
             row.body = arrival.key.seal("inbox.body", row.id, inbound_to_json(inbound))
             row.reason = str(Verdict.CODE) if arrival.verdict is Verdict.CODE else ""
         return row
@@ -175,17 +183,21 @@ class Inbox:
         if row.state is InboundState.IGNORED:
             return False
         now = self._clock.now()
-        if row.reason == "queue_full":
-            text = (
-                f"I still have {MOST_WAITING} of your messages to answer, so I could not keep this one. "
-                "Please send it again when I have caught up."
-            )
-        elif await self._may_notice(arrival, now):
-            text = self._door.notice(arrival.verdict)
-        else:
+        if not await self._may_notice(arrival, now):
             return False
-        await replies.create_once(key, arrival.chat.lane_id, Body(text), now, answers=arrival.inbound.message_id)
+        body = Body(self._door.notice(arrival.verdict))
+        await replies.create_once(key, arrival.chat.lane_id, body, now, answers=arrival.inbound.message_id)
         return True
+
+    async def _tell_full(self, lane_id: UUID, refused: Sequence[_Arrival], key: DataKeyHandle) -> None:
+        """Tell, even while a turn runs, that messages were not kept because too many wait."""
+        ones, them = ("this one", "it") if len(refused) == 1 else (f"the last {len(refused)}", "them")
+        text = (
+            f"{MOST_WAITING} messages wait here for an answer, so I could not keep {ones}. "
+            f"Please send {them} again when I have caught up."
+        )
+        answers = refused[0].inbound.message_id
+        await replies.create_once(key, lane_id, Body(text), self._clock.now(), answers=answers)
 
     async def _may_notice(self, arrival: _Arrival, now: datetime) -> bool:
         """Record that a notice is given now, unless there was one within a day."""

@@ -62,8 +62,8 @@ def _of_message(update_id: int, message: Message, me: Me, now: datetime) -> Inbo
         return None
     text, attachments = _text_of(message), _attachments_of(message)
     contexts = _contexts_of(message)
-    if message.forward_origin is not None and text:
-        contexts, text = (*contexts, Context("forward", _forwarded_from(message), text)), ""
+    if message.forward_origin is not None and (words := text or _names_of(attachments)):
+        contexts, text = (*contexts, Context("forward", _forwarded_from(message), words)), ""
     if not text and not attachments and not contexts:
         return None
     spoken = _without_mention(text, me)
@@ -162,6 +162,10 @@ def _attachments_of(message: Message) -> tuple[Attachment, ...]:
     return ()
 
 
+def _names_of(attachments: tuple[Attachment, ...]) -> str:
+    return ", ".join(f"[{attachment.name}]" for attachment in attachments)
+
+
 def _contexts_of(message: Message) -> tuple[Context, ...]:
     """Return what the message replies to or quotes, with who said it."""
     replied = message.reply_to_message
@@ -171,7 +175,7 @@ def _contexts_of(message: Message) -> tuple[Context, ...]:
         author = author or (replied.from_user.full_name if replied.from_user else "")
         if quoted:
             return (Context("quote", author or "", quoted),)
-        words = _text_of(replied) or ", ".join(f"[{a.name}]" for a in _attachments_of(replied))
+        words = _text_of(replied) or _names_of(_attachments_of(replied))
         return (Context("reply", author or "", words),) if words else ()
     return (Context("quote", "", quoted),) if quoted else ()
 
