@@ -153,7 +153,9 @@ class Town:
 
     def transcript(self) -> str:
         """Return all chats as people see them now."""
-        return "\n".join(f"— {chat.title} —\n{self.telegram.transcript(chat)}" for chat in self.telegram.world.chats.values())
+        return "\n".join(
+            f"— {chat.title} —\n{self.telegram.transcript(chat)}" for chat in self.telegram.world.chats.values()
+        )
 
     def person(self, name: str, **more: Any) -> "Talk":
         """Return a person in their private chat."""

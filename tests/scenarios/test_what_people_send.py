@@ -1,0 +1,167 @@
+"""Everything a person can send besides plain words."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from tests.scenarios.town import Talk, Town, pictures_of, words_of
+
+JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
+
+
+async def test_a_photo_is_seen_by_the_model_with_its_caption(chat: Talk, town: Town) -> None:
+    await chat.send("photo", JPEG, "photo.jpg", "image/jpeg", caption="What is this?")
+    assert "What is this?" in await chat.answer()
+    assert pictures_of(town.asked()[-1]) == 1
+
+
+async def test_a_photo_without_words_is_answered(chat: Talk, town: Town) -> None:
+    await chat.send("photo", JPEG, "photo.jpg", "image/jpeg")
+    assert "photo.jpg" in await chat.answer()
+    assert pictures_of(town.asked()[-1]) == 1
+
+
+async def test_an_album_is_answered_once_with_all_pictures_seen(chat: Talk, town: Town) -> None:
+    await chat.album([JPEG + bytes([number]) for number in range(5)], "Which is best?")
+    assert "Which is best?" in await chat.answer()
+    assert len(town.asked()) == 1
+    assert pictures_of(town.asked()[0]) == 5
+
+
+async def test_an_album_and_a_text_right_after_it_belong_together(chat: Talk, town: Town) -> None:
+    await chat.album([JPEG, JPEG + b"2"])
+    await chat.say("Which one?")
+    assert "Which one?" in await chat.answer()
+    assert len(town.asked()) == 1
+    assert pictures_of(town.asked()[0]) == 2
+
+
+async def test_the_content_of_a_text_file_reaches_the_model(chat: Talk, town: Town) -> None:
+    await chat.send("document", "naïve café".encode(), "note.txt", "text/plain", caption="Summarise")
+    await chat.answer()
+    [(_, seen)] = words_of(town.asked()[-1])
+    assert "Summarise" in seen
+    assert "note.txt" in seen
+    assert "naïve café" in seen
+
+
+async def test_a_pdf_reaches_the_model_or_is_explained(chat: Talk, town: Town) -> None:
+    await chat.send("document", b"%PDF-1.4 " + bytes(50), "paper.pdf", "application/pdf", caption="Read")
+    assert "Read" in await chat.answer()
+    assert "paper.pdf" in words_of(town.asked()[-1])[-1][1]
+
+
+async def test_a_voice_message_gets_a_sentence(chat: Talk, town: Town) -> None:
+    await chat.send("voice", b"OggS" + bytes(50), "voice.ogg", "audio/ogg")
+    answer = await chat.answer()
+    assert "voice message" in answer
+    assert "Send me the words" in answer
+    assert town.asked() == []
+
+
+async def test_a_video_with_words_is_answered_and_the_model_told_what_it_misses(chat: Talk, town: Town) -> None:
+    await chat.send("video", bytes(50), "clip.mp4", "video/mp4", caption="Nice, isn't it?")
+    assert "Nice" in await chat.answer()
+    assert "clip.mp4" in words_of(town.asked()[-1])[-1][1]
+
+
+async def test_a_file_that_is_too_large_gets_a_sentence(chat: Talk, town: Town) -> None:
+    await chat.send("document", bytes(21 << 20), "big.bin", "application/octet-stream")
+    answer = await chat.answer()
+    assert "big.bin" in answer
+    assert "larger than 20 MB" in answer
+
+
+async def test_a_file_that_cannot_be_fetched_at_first_is_fetched_again(chat: Talk, town: Town) -> None:
+    town.telegram.faults.fail("getFile", 500, "Internal Server Error")
+    town.telegram.faults.fail("download", 502, "Bad Gateway")
+    await chat.send("document", b"words", "note.txt", "text/plain")
+    await chat.answer()
+    assert "words" in words_of(town.asked()[-1])[-1][1]
+
+
+async def test_a_file_is_fetched_once_and_seen_again_by_retry(chat: Talk, town: Town) -> None:
+    await chat.send("photo", JPEG, "photo.jpg", "image/jpeg", caption="What?")
+    await chat.answer()
+    await chat.say("/retry")
+    await chat.answer()
+    assert pictures_of(town.asked()[-1]) == 1
+    assert town.telegram.journal.by_method["getFile"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("sticker", "[sticker 🐈]"),
+        ("location", "[location: 52.52, 13.405]"),
+        ("contact", "[contact: Grace Hopper, +4930123456]"),
+        ("poll", "[poll: Tea or jam? Options: Tea, Jam]"),
+        ("dice", "[dice 🎲: 4]"),
+    ],
+)
+async def test_things_reach_the_model_as_a_line(chat: Talk, town: Town, kind: str, line: str) -> None:
+    await chat.send(kind)
+    assert await chat.answer() == f"echo: {line}"
+    assert words_of(town.asked()[-1]) == [("user", line)]
+
+
+async def test_a_reply_tells_the_model_what_it_answers(chat: Talk, town: Town) -> None:
+    await chat.say("first")
+    await chat.answer()
+    [answer] = [one for one in chat.chat.messages.values() if one.from_bot]
+    await chat.say("why?", reply_to=answer)
+    await chat.answer()
+    assert words_of(town.asked()[-1])[-1] == ("user", "[In reply to Prowex:]\n> echo: first\nwhy?")
+
+
+async def test_a_quote_tells_the_model_the_quoted_words(chat: Talk, town: Town) -> None:
+    mine = await chat.say("the cat sat on the mat")
+    await chat.answer()
+    await chat.say("who?", reply_to=mine, quote="the cat")
+    await chat.answer()
+    assert words_of(town.asked()[-1])[-1] == ("user", "[Quoting Ann:]\n> the cat\nwho?")
+
+
+async def test_forwards_tell_the_model_who_said_it(chat: Talk, town: Town) -> None:
+    grace = town.telegram.person("Grace")
+    news = town.telegram.channel("The News", grace)
+    for source, name in ((grace, "Grace"), ("Somebody Hidden", "Somebody Hidden"), (news, "The News")):
+        await chat.say("It rains.", forward_from=source)
+        await chat.answer()
+        assert words_of(town.asked()[-1])[-1] == ("user", f"[Forwarded from {name}:]\n> It rains.")
+
+
+async def test_a_forward_and_the_question_about_it_are_answered_together(chat: Talk, town: Town) -> None:
+    await chat.say("What do you think of this?")
+    await chat.say("It rains.", forward_from="Grace")
+    await town.settled()
+    assert "It rains." in words_of(town.asked()[-1])[-1][1]
+    assert "What do you think" in str(words_of(town.asked()[-1]))
+
+
+async def test_a_forwarded_command_is_not_run(chat: Talk, town: Town) -> None:
+    await chat.say("/new", forward_from="Mallory")
+    assert "new conversation." not in await chat.answer()
+    assert len(town.asked()) == 1
+
+
+async def test_a_forwarded_photo_is_seen_with_who_sent_it(chat: Talk, town: Town) -> None:
+    await chat.send("photo", JPEG, "photo.jpg", "image/jpeg", caption="Look", forward_from="Grace")
+    await chat.answer()
+    assert pictures_of(town.asked()[-1]) == 1
+    assert "[Forwarded from Grace:]\n> Look" in words_of(town.asked()[-1])[-1][1]
+
+
+async def test_a_forwarded_photo_without_words_says_who_sent_it(chat: Talk, town: Town) -> None:
+    await chat.send("photo", JPEG, "photo.jpg", "image/jpeg", forward_from="Grace")
+    await chat.answer()
+    assert "Forwarded from Grace" in words_of(town.asked()[-1])[-1][1]
+
+
+async def test_what_the_model_is_not_told_of_is_no_message(chat: Talk, town: Town) -> None:
+    town.telegram.world.post(chat.chat, chat.who, "service", extra={"pinned_message": None})
+    pinned = {"message_id": 900, "date": 1, "chat": chat.chat.wire(), "from": chat.who.wire(), "new_chat_title": "x"}
+    town.telegram.updates.add("message", pinned, chat.chat.id)
+    assert await chat.answers() == []
+    assert town.asked() == []
