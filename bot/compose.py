@@ -1,11 +1,13 @@
 """The one composition root: what the product is made of, opened in order and closed in reverse."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from bot.settings import Settings
+from bot.stop import Stop
 from core import installation
 from core.access import Door, Mode
 from core.agent_loop import AgentLoop
@@ -26,10 +28,10 @@ from core.transcript import Transcripts
 from core.turns import Turns
 from core.worker import Worker
 from storage.clock import Clock
-from storage.database import open_database
+from storage.database import DatabaseError, open_database
 from storage.files import FileStore
 from storage.ids import new_id
-from storage.keyring import KeyRing
+from storage.keyring import KeyRing, KeyRingError
 from storage.liveness import Liveness
 from storage.migrations import upgrade
 from storage.sealing import Sealer
@@ -76,25 +78,55 @@ class Core:
 
 @asynccontextmanager
 async def open_foundation(settings: Settings, clock: Clock, *, migrate: bool = True) -> AsyncIterator[Foundation]:
-    """Open keys, database and files, brought up to date under a lock."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ring = KeyRing.open(settings.key_ring, create=True)
-    if migrate:
-        await upgrade(settings.database, settings.data_dir, clock)
-    async with open_database(settings.database):
-        sealer = Sealer(ring, clock)
-        liveness, holder = Liveness(settings.data_dir / "processes"), new_id()
-        with liveness.announced(holder):
-            yield Foundation(
-                settings=settings,
-                clock=clock,
-                ring=ring,
-                sealer=sealer,
-                files=FileStore(settings.data_dir / "files", sealer, clock),
-                installation=await installation.ensure(clock, sealer),
-                holder=holder,
-                liveness=liveness,
-            )
+    """Open keys, database and files, brought up to date under a lock.
+
+    Raises:
+        Stop: the operator must mend something first.
+    """
+    async with AsyncExitStack() as stack:
+        with _told():
+            await asyncio.to_thread(settings.data_dir.mkdir, 0o700, parents=True, exist_ok=True)
+            new_ring = not settings.key_ring.exists()
+            ring = KeyRing.open(settings.key_ring, create=True)
+            if migrate:
+                await upgrade(settings.database, settings.data_dir, clock)
+            await stack.enter_async_context(open_database(settings.database))
+            sealer = Sealer(ring, clock)
+            installed = await installation.ensure(clock, sealer)
+            await _prove(ring, sealer, installed, new_ring=new_ring)
+            liveness, holder = Liveness(settings.data_dir / "processes"), new_id()
+            stack.enter_context(liveness.announced(holder))
+        yield Foundation(
+            settings=settings,
+            clock=clock,
+            ring=ring,
+            sealer=sealer,
+            files=FileStore(settings.data_dir / "files", sealer, clock),
+            installation=installed,
+            holder=holder,
+            liveness=liveness,
+        )
+
+
+async def _prove(ring: KeyRing, sealer: Sealer, installed: installation.Installation, *, new_ring: bool) -> None:
+    """Make sure that the key ring is the database's; one made by mistake beside an old database is taken away."""
+    try:
+        await sealer.key(installed.house)
+    except KeyRingError:
+        if new_ring:
+            ring.path.unlink()
+        raise
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what only the operator can mend into a sentence that ends the command."""
+    try:
+        yield
+    except (KeyRingError, DatabaseError) as error:
+        raise Stop(str(error)) from error
+    except PermissionError as error:
+        raise Stop(f"{error.filename} can't be written: let this user write there, or set PROWEX_DATA_DIR.") from error
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ one go (a command's card) pass pending → sending → sent; where the platform 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -369,9 +369,16 @@ class Live:
             self._changed.clear()
             if not self._text.strip():
                 continue
-            for number, piece in enumerate(channel.render(Body(self._text), growing=True)):
-                if self._shown.get(number) != piece:
-                    await self._outbox.fill(self._held, self._target, self._pending, number, piece, Urgency.GROWING)
-                    self._shown[number] = piece
+            try:
+                await self._show_pieces(channel.render(Body(self._text), growing=True))
+            except Refused as refused:
+                log.info("a growing text was refused", extra={"lane": str(self._held.id), "reason": refused.reason})
+                return
             edits += 1
             await asyncio.sleep(channel.budgets.interval * min(4.0, 1 + edits / 4))
+
+    async def _show_pieces(self, pieces: Sequence[Piece]) -> None:
+        for number, piece in enumerate(pieces):
+            if self._shown.get(number) != piece:
+                await self._outbox.fill(self._held, self._target, self._pending, number, piece, Urgency.GROWING)
+                self._shown[number] = piece

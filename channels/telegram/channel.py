@@ -213,7 +213,7 @@ async def _formatted(piece: Piece, send: Callable[[list[MessageEntity] | None], 
     try:
         return await send([MessageEntity.model_validate(entity) for entity in piece.format])
     except TelegramBadRequest as error:
-        if "entit" not in error.message.lower():
+        if "not modified" in error.message.lower() or "not found" in error.message.lower():
             raise
         log.warning("the platform refused a text's formatting", extra={"reason": error.message[:100]})
         return await send(None)

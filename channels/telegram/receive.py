@@ -75,8 +75,7 @@ class Receiver:
             if update is None:
                 continue
             await self._follow(update)
-            inbound = inbound_of(update, self._me, self._clock.now())
-            if inbound is not None:
+            if (inbound := self._read(update)) is not None:
                 inbounds.append(inbound)
             if update.callback_query is not None:
                 presses.append(update.callback_query.id)
@@ -84,6 +83,14 @@ class Receiver:
             await self._accept(inbounds)
         if presses:
             await asyncio.gather(*(self._channel.answer_press(press) for press in presses))
+
+    def _read(self, update: Update) -> Inbound | None:
+        """Return what a person did; an update that we can't read must not hold up those after it."""
+        try:
+            return inbound_of(update, self._me, self._clock.now())
+        except Exception:
+            log.exception("an update could not be read", extra={"update": update.update_id})
+            return None
 
     async def _follow(self, update: Update) -> None:
         """Follow a group that became a supergroup."""
@@ -139,6 +146,10 @@ class Poller:
                     await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2**failures))
                 except Busy:
                     self._report("too many messages wait; taking no more for a while")
+                    await asyncio.sleep(STANDBY_SECONDS)
+                except Exception:
+                    log.exception("updates could not be taken")
+                    self._report("updates can't be taken; see the log")
                     await asyncio.sleep(STANDBY_SECONDS)
         finally:
             await asyncio.shield(leases.release(self._duty, self._holder, self._clock))
