@@ -80,7 +80,12 @@ class Feed:
         return any(entry.state in _UNFINISHED for entry in self._told.values())
 
     def _is_time_to_read(self, event: Event | None, since: float) -> bool:
-        """Another process may have worked the chat: then nothing but the database tells."""
+        """Return whether to look into the database: another process may have worked the chat, or a message is new here.
+
+        The database tells where a new message stands, and that what it answers has been taken up.
+        """
+        if isinstance(event, Shown) and event.id not in self._told:
+            return True
         if self._unfinished:
             return event is None or isinstance(event, Changed) or since >= READ_WHILE_WAITING
         return isinstance(event, Changed) or since >= READ_WHILE_QUIET

@@ -72,12 +72,6 @@ class Files(Protocol):
         """Return a file that `user_id` may read; None if there is none, whoever else may have it."""
 
 
-def _markdown(text: str) -> str:
-    from channels.text.html import render
-
-    return render(text)
-
-
 @dataclass(frozen=True, slots=True)
 class WebDependencies:
     """Everything the web is given.
@@ -90,7 +84,6 @@ class WebDependencies:
         host: the address listened on.
         public_url: the address people use, without a trailing slash; "" if there is none.
         hooks: POST handlers by path for other services; they check who is calling by themselves.
-        render: turns Markdown into safe HTML.
         link_command: what an operator types for a new one-time link.
     """
 
@@ -105,6 +98,5 @@ class WebDependencies:
     host: str = "127.0.0.1"
     public_url: str = ""
     hooks: Mapping[str, Hook] = field(default_factory=dict)
-    render: Callable[[str], str] = _markdown
     link_command: str = "prowex call web.link"
     suggestions: tuple[str, ...] = ("What can you do?", "How do I connect Telegram?", "How do I use my own model?")

@@ -30,7 +30,6 @@ class Views:
     """Renders pages and messages."""
 
     def __init__(self, dependencies: WebDependencies, sessions: Sessions, assets: Assets) -> None:
-        self._dependencies = dependencies
         self._sessions = sessions
         self._environment = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -40,7 +39,6 @@ class Views:
             lstrip_blocks=True,
         )
         self._environment.globals.update(asset=assets.address, link_command=dependencies.link_command)
-        self._whole = functools.lru_cache(maxsize=500)(dependencies.render)
         self._macros: Any = self._environment.get_template("message.html").module
 
     def page(self, request: web.Request, name: str, *, status: int = 200, **context: Any) -> web.Response:
@@ -55,13 +53,26 @@ class Views:
 
     def message(self, entry: Entry) -> str:
         """Return one message of the chat as HTML."""
-        if entry.who == "person":
-            html = None
-        elif entry.state == "growing":
-            html = Markup(self._dependencies.render(entry.text))  # noqa: S704 - it comes sanitized
-        else:
-            html = Markup(self._whole(entry.text))  # noqa: S704 - it comes sanitized
+        html = None
+        if entry.who == "agent":
+            text = _growing(entry.text) if entry.state == "growing" else _whole(entry.text)
+            html = Markup(text)  # noqa: S704 - it comes sanitized
         return str(self._macros.message(entry, html, _version(entry), _PICTURES)).strip()
+
+
+@functools.lru_cache(maxsize=500)
+def _whole(markdown: str) -> str:
+    from channels.text.html import render
+
+    return render(markdown)
+
+
+def _growing(markdown: str) -> str:
+    """Return a text that may end in the middle of anything as HTML, what is open shown as if it were closed."""
+    from channels.text.html import render
+    from channels.text.source import prepared
+
+    return render(prepared(markdown, growing=True))
 
 
 def _version(entry: Entry) -> str:

@@ -156,6 +156,8 @@ async def test_a_first_visit_by_keyboard_alone(person, shots):
     await chats.grow(person.me, key, "Here is **the plan")
     await expect(person.log.get_by_text("Here is")).to_be_visible()
     await expect(page.locator(f"#m-{key}")).to_have_attribute("aria-busy", "true")
+    await expect(page.locator(f"#m-{key} strong")).to_have_text("the plan")
+    await expect(person.log.get_by_text("Kept, waiting for its turn")).to_be_hidden()
     await shots(page, "growing")
     await chats.finish(person.me, key, Body(LONG, ((Button("Start on Sunday", "/sunday"), Button("Keep", "/keep")),)))
     await expect(person.log.get_by_role("table")).to_be_visible()
