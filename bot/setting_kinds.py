@@ -4,7 +4,7 @@ import difflib
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -47,10 +47,14 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+_POSTGRES = ("postgres", "postgresql", "postgresql+asyncpg", "asyncpg")
+
+
 def _database(value: SecretStr) -> SecretStr:
     try:
         parts = urlsplit(value.get_secret_value())
-        valid = parts.scheme in ("postgres", "postgresql", "asyncpg") and bool(parts.hostname) and len(parts.path) > 1
+        host = parts.hostname or parse_qs(parts.query).get("host")
+        valid = parts.scheme in _POSTGRES and bool(host) and len(parts.path) > 1
         valid = valid or (parts.scheme == "sqlite" and bool(parts.netloc + parts.path))
     except ValueError:
         valid = False
