@@ -13,10 +13,10 @@ from tests.servers.telegram_limits import Limits
 
 
 @pytest.fixture
-async def quiet_town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+async def quiet_town(data_dir: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
     """A town whose service is not started yet; Telegram has no limits."""
     async with FakeTelegram(limits=Limits.off()) as telegram, FakeOpenAI() as openai:
-        town = Town(tmp_path, None, telegram, openai)
+        town = Town(data_dir, database_url, telegram, openai)
         monkeypatch.setattr(bot.service, "SystemClock", lambda: town.clock)
         yield town
         await town.stop()

@@ -1,8 +1,5 @@
 """Everything a person can send besides plain words."""
 
-import io
-from types import SimpleNamespace
-
 import pytest
 
 from tests.scenarios.town import Talk, Town, pictures_of, words_of

@@ -1,18 +1,14 @@
 """A town for scenarios: the service, a fake Telegram and a fake model in one loop, and people who talk to it."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from typing_extensions import Unpack
 
-import bot.service
 from bot.compose import Core
 from bot.service import Service, open_service
 from bot.settings import Settings
@@ -24,7 +20,6 @@ from storage.tables import InboundState, InboxEntry, Reply, ReplyState
 from storage.transactions import transaction
 from tests.servers.openai import Asked, FakeOpenAI
 from tests.servers.telegram import TOKEN, FakeTelegram
-from tests.servers.telegram_limits import Limits
 from tests.servers.telegram_people import How
 from tests.servers.telegram_sight import Shown
 from tests.servers.telegram_world import Chat, Message, Person, Press, Topic
@@ -58,14 +53,10 @@ class MovableClock(SystemClock):
 
 @dataclass
 class Town:
-    """Everything a scenario needs. The service runs from `start` to `stop`; the servers outlive it.
+    """Everything a scenario needs. The service runs from `start` to `stop`; the servers outlive it."""
 
-    Args:
-        fake: a fault is at work, so what is checked of every scenario does not hold here.
-    """
-
-    folder: Path
-    database_url: str | None
+    data_dir: Path
+    database_url: str
     telegram: FakeTelegram
     openai: FakeOpenAI
     clock: MovableClock = field(default_factory=MovableClock)
@@ -98,7 +89,7 @@ class Town:
             "openai_base_url": self.openai.url,
             "openai_api_key": "sk-key-of-the-tests",
             "default_model": f"openai:{MODEL}",
-            "data_dir": self.folder / "data",
+            "data_dir": self.data_dir,
             "database_url": self.database_url,
             "port": 0,
             "access": "open",
@@ -286,8 +277,3 @@ def pictures_of(asked: Asked) -> int:
         if isinstance(message["content"], list)
         for part in message["content"]
     )
-
-
-def limits_off() -> Limits:
-    """Return a Telegram without flood limits, to go with `NO_LIMITS`."""
-    return Limits.off()
