@@ -12,7 +12,7 @@ from bot.redaction import redact, register_secret
 from bot.settings import Settings, SettingsError
 from storage.errors import is_from_outside
 
-_CHECKS: tuple[tuple[str, Check, float], ...] = (
+CHECKS: tuple[tuple[str, Check, float], ...] = (
     ("data folder", machine.data_folder, SECONDS),
     ("database", stored.stored, 6 * SECONDS),
     ("clock", outside.clock, SECONDS),
@@ -23,8 +23,8 @@ _CHECKS: tuple[tuple[str, Check, float], ...] = (
 """What each is called if it fails as a whole, and how many seconds it may take; a large SQLite file is read whole."""
 
 
-async def examine(env_file: str | Path) -> list[Finding]:
-    """Read the settings and run all checks."""
+async def examine(env_file: str | Path, checks: Sequence[tuple[str, Check, float]] = CHECKS) -> list[Finding]:
+    """Read the settings and run the checks."""
     found = [machine.python()]
     try:
         settings = Settings.load(env_file)
@@ -35,7 +35,7 @@ async def examine(env_file: str | Path) -> list[Finding]:
         register_secret(secret)
     found += _settings(settings, Path(env_file))
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_run(name, check, seconds, settings)) for name, check, seconds in _CHECKS]
+        tasks = [group.create_task(_run(name, check, seconds, settings)) for name, check, seconds in checks]
     for task in tasks:
         found += task.result()
     return [Finding(each.check, each.state, redact(each.text)) for each in found]

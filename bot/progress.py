@@ -1,0 +1,42 @@
+"""Says on a terminal what long work is at. Elsewhere it says nothing."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TextIO
+
+QUIET_SECONDS = 1.0
+"""What is done sooner needs no progress."""
+
+_CLEAR = "\r\x1b[K"
+
+
+@asynccontextmanager
+async def progress(what: str, stream: TextIO | None = None) -> AsyncIterator[None]:
+    """While the block runs, show `what` and the seconds it has taken."""
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield
+        return
+    async with asyncio.TaskGroup() as group:
+        line = group.create_task(_tell(what, stream))
+        try:
+            yield
+        finally:
+            line.cancel()
+
+
+async def _tell(what: str, stream: TextIO) -> None:
+    now = asyncio.get_running_loop().time
+    began = now()
+    try:
+        while True:
+            await asyncio.sleep(QUIET_SECONDS)
+            stream.write(f"{_CLEAR}{what} … {now() - began:.0f} s")
+            stream.flush()
+    finally:
+        with contextlib.suppress(ValueError):  # closed meanwhile
+            stream.write(_CLEAR)
+            stream.flush()
