@@ -99,4 +99,4 @@ class WebDependencies:
     public_url: str = ""
     hooks: Mapping[str, Hook] = field(default_factory=dict)
     link_command: str = "prowex call web.link"
-    suggestions: tuple[str, ...] = ("What can you do?", "How do I connect Telegram?", "How do I use my own model?")
+    suggestions: tuple[str, ...] = ("What can you do?", "How do I connect Telegram?", "How are messages kept?")

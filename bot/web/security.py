@@ -153,6 +153,7 @@ class Guard:
 
     async def dress(self, request: web.Request, response: web.StreamResponse) -> None:
         """Put the security headers on every response."""
+        response.headers["Server"] = "prowex"
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         if self._site.is_https(request):
