@@ -1,5 +1,6 @@
 """A Telegram update becomes an `Inbound`."""
 
+import asyncio
 import hashlib
 from datetime import datetime
 
@@ -15,11 +16,12 @@ SPLIT_AT = 3_900
 
 
 class Me:
-    """Our own account, to know when we are meant."""
+    """Our own account, to know when we are meant. `named` is set once Telegram has told us our `username`."""
 
     def __init__(self, bot_id: int) -> None:
         self.id = bot_id
         self.username = ""
+        self.named = asyncio.Event()
 
     @property
     def account(self) -> str:

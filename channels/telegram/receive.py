@@ -42,6 +42,8 @@ LONGEST_PAUSE = 30.0
 QUIET_SECONDS = 6 * 24 * 3600.0
 """After a week without updates Telegram may number them anew: an old offset would then confirm unseen ones."""
 MOST_BODY = 1024 * 1024
+NAME_SECONDS = 10.0
+"""How long updates wait for our own name: without it nobody can say which messages of a group are meant for us."""
 
 Accept = Callable[[Sequence[Inbound]], Awaitable[None]]
 Moved = Callable[[str, str, str], Awaitable[None]]
@@ -69,6 +71,7 @@ class Receiver:
         Raises:
             Busy: nothing was stored.
         """
+        await self._know_ourselves()
         inbounds, presses = [], []
         for raw in raws:
             update = _parsed(raw, self._bot)
@@ -91,6 +94,13 @@ class Receiver:
         except Exception:
             log.exception("an update could not be read", extra={"update": update.update_id})
             return None
+
+    async def _know_ourselves(self) -> None:
+        try:
+            async with asyncio.timeout(NAME_SECONDS):
+                await self._me.named.wait()
+        except TimeoutError:
+            raise Busy("Telegram does not tell us our own name; trying again") from None
 
     async def _follow(self, update: Update) -> None:
         """Follow a group that became a supergroup."""
@@ -144,8 +154,8 @@ class Poller:
                     failures += 1
                     self._report(f"Telegram can't be reached ({type(error).__name__}); trying again")
                     await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2**failures))
-                except Busy:
-                    self._report("too many messages wait; taking no more for a while")
+                except Busy as busy:
+                    self._report(str(busy) or "too many messages wait; taking no more for a while")
                     await asyncio.sleep(STANDBY_SECONDS)
                 except Exception:
                     log.exception("updates could not be taken")
@@ -237,6 +247,7 @@ async def introduce(bot: Bot, me: Me, commands: Sequence[tuple[str, str]]) -> No
         try:
             user = await bot.get_me()
             me.username = user.username or ""
+            me.named.set()
             break
         except (TelegramAPIError, ClientDecodeError) as error:
             log.warning("Telegram can't be reached yet", extra={"error": type(error).__name__})
