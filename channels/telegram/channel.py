@@ -99,6 +99,9 @@ class TelegramChannel:
         async with _translated(posting=False):
             try:
                 await self._edit(target, message_id, piece)
+            except TelegramMigrateToChat as moved:
+                self._follow(target, moved)
+                raise Gone from moved
             except TelegramBadRequest as error:
                 if "message is not modified" not in error.message.lower():
                     raise
@@ -108,6 +111,8 @@ class TelegramChannel:
         async with _translated(posting=False):
             try:
                 await self._bot.delete_message(self._chat(target), int(message_id), request_timeout=REQUEST_SECONDS)
+            except TelegramMigrateToChat as moved:
+                self._follow(target, moved)
             except TelegramBadRequest as error:
                 if "message to delete not found" not in error.message.lower():
                     raise
@@ -149,6 +154,10 @@ class TelegramChannel:
         chat_id = int(target.chat.partition("/")[0])
         return self._moved.get(chat_id, chat_id)
 
+    def _follow(self, target: Target, moved: TelegramMigrateToChat) -> None:
+        """Remember where a group went that became a supergroup; its old messages can't be changed any more."""
+        self._moved[int(target.chat.partition("/")[0])] = moved.migrate_to_chat_id
+
     async def _send(self, target: Target, piece: Piece) -> str:
         addressed: dict[str, Any] = {
             "message_thread_id": _topic(target),
@@ -161,7 +170,7 @@ class TelegramChannel:
                 return await self._send_file(target, piece.file, addressed)
             return await self._send_text(target, piece, addressed)
         except TelegramMigrateToChat as moved:
-            self._moved[int(target.chat.partition("/")[0])] = moved.migrate_to_chat_id
+            self._follow(target, moved)
             return await self._send(target, piece)
 
     async def _send_text(self, target: Target, piece: Piece, addressed: dict[str, Any]) -> str:
