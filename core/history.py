@@ -27,7 +27,7 @@ class Said:
     agent: str = ""
 
 
-async def recall(sealer: Sealer, conversation_id: UUID, *, before: UUID) -> list[Said]:
+async def recall(sealer: Sealer, conversation_id: UUID, *, before: UUID, group: bool = False) -> list[Said]:
     """Return the conversation's exchanges before the turn `before`, oldest first, the latest `MOST_TURNS`."""
     turns = Turn.filter(conversation_id=conversation_id, superseded=False, id__lt=before)
     recent = await ids_of(turns.order_by("-id").limit(MOST_TURNS))
@@ -38,7 +38,7 @@ async def recall(sealer: Sealer, conversation_id: UUID, *, before: UUID) -> list
     rows = await entries.order_by("position", "id").values_list("turn_id", "id", "body")
     texts = await sealer.unseal_many("inbox.body", [(row[1], bytes(row[2] or b"")) for row in rows])
     for row, text in zip(rows, texts, strict=True):
-        said[row[0]].person = join_texts([said[row[0]].person, as_read(Kept(text))])
+        said[row[0]].person = join_texts([said[row[0]].person, as_read(Kept(text), group=group)])
     answers = Reply.filter(turn_id__in=list(said), state__in=[ReplyState.FINAL, ReplyState.DELIVERED])
     rows = await answers.values_list("turn_id", "id", "body")
     bodies = await replies.bodies_of(sealer, [(row[1], bytes(row[2] or b"")) for row in rows])

@@ -146,7 +146,7 @@ class Turns:
             return Outcome(TurnState.DONE, f"{' '.join(unusable)} Send me the words, a picture, a PDF or a text file.")
         task = Task(
             answering=run.answering,
-            said=await recall(self._sealer, run.turn.conversation_id, before=run.turn.id),
+            said=await recall(self._sealer, run.turn.conversation_id, before=run.turn.id, group=group),
             present="\n\n".join([words, *files.remarks, *(f"[{sentence}]" for sentence in unusable)]),
             pictures=tuple(files.pictures),
             person_id=run.entries[0].entry.identity_id,
