@@ -3,10 +3,14 @@
 import argparse
 import json
 import sys
+from typing import Any
 
 import aiohttp
 
+from bot.checks.machine import local
 from bot.settings import Settings
+
+_SECONDS = 6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,21 +20,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(args: argparse.Namespace, settings: Settings) -> int:
     """Print what `/readyz` says; return 0 if all is well, else 1."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - where to ask
-    url = f"http://{host}:{settings.port}/readyz"
+    head, answer = await _ask(settings)
+    if args.json:
+        sys.stdout.write(json.dumps(answer) + "\n")
+    else:
+        checks = "".join(f"  {name}: {state}\n" for name, state in answer["checks"].items() if name != "service")
+        sys.stdout.write(f"{head}\n{checks}")
+    return 0 if answer["ready"] else 1
+
+
+async def _ask(settings: Settings) -> tuple[str, dict[str, Any]]:
+    """Return a sentence and the service's answer, or what stands for it if there is none."""
+    if settings.port == 0:
+        return _none("PROWEX_PORT is 0, so nobody knows where it listens: set it to a number to ask.")
+    url = f"http://{local(settings.host)}:{settings.port}/readyz"
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as client,
-            client.get(url) as response,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS)) as client,
+            client.get(url, allow_redirects=False) as response,
         ):
-            well, answer = response.status == 200, await response.json()
-    except (aiohttp.ClientError, TimeoutError, ValueError):
-        well, answer = False, {"service": f"No answer at {url}: start it with `prowex run`."}
-    if args.json:
-        sys.stdout.write(json.dumps({"ready": well, **answer}) + "\n")
-        return 0 if well else 1
-    sys.stdout.write("Prowex is ready.\n" if well else "Prowex is not ready.\n")
-    checks = answer.get("checks", answer)
-    for name, problem in checks.items() if isinstance(checks, dict) else ():
-        sys.stdout.write(f"  {name}: {problem or 'ok'}\n")
-    return 0 if well else 1
+            answer = await response.json()
+            ready, checks = bool(answer["ready"]), dict(answer["checks"])
+    except aiohttp.ClientConnectorError:
+        return _none(f"Prowex does not run: nothing listens at {url}. Start it with `prowex run`.")
+    except TimeoutError:
+        return _none(f"Prowex does not answer at {url} within {_SECONDS} s. Look at its log, or restart it.")
+    except (aiohttp.ClientError, ValueError, KeyError, TypeError):
+        return _none(f"What answers at {url} is not Prowex. Stop that program, or set PROWEX_PORT.")
+    return f"Prowex is {'ready' if ready else 'not ready'}.", {"ready": ready, "checks": checks}
+
+
+def _none(sentence: str) -> tuple[str, dict[str, Any]]:
+    return sentence, {"ready": False, "checks": {"service": sentence}}
