@@ -1,0 +1,278 @@
+"""The scenarios: what is broken when, on which channel."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from tests.crash import traffic
+from tests.crash.oracle import Verdict
+from tests.crash.world import World
+from tests.crash.zygote import Zygote
+
+HOT = (
+    "inbox.accept.before", "inbox.accept.after", "lane.claim.after", "turn.take.after", "call.post.after",
+    "part.reserved.after", "call.model.after", "turn.finish.before", "turn.finish.after", "call.edit.after",
+    "part.sending.after", "reply.delivered.before",
+)  # fmt: skip
+"""Points between which the most can go wrong; all ordered pairs of them are tried."""
+
+RECOVERY = (
+    "lane.free.before", "lane.free.after", "turn.resume.before", "turn.resume.after", "call.delete.before",
+    "call.delete.after", "part.deleted.before", "part.deleted.after",
+)  # fmt: skip
+"""Points that a process passes only while it picks up what a killed one has left."""
+
+UNREACHED = {
+    "step": "for the journal of tools, which come later",
+}
+
+
+@dataclass(slots=True)
+class Result:
+    """How a scenario went.
+
+    Args:
+        fired: how many of its faults came to pass.
+        recoveries: seconds from each kill to the next process's first call to Telegram.
+        transcript: the chats, if something is wrong.
+    """
+
+    name: str
+    verdict: Verdict
+    fired: int = 0
+    wanted: int = 0
+    seconds: float = 0.0
+    recoveries: list[float] = field(default_factory=list)
+    transcript: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A name that says all (`points/poll/inbox.accept.after#1`), and what is done."""
+
+    name: str
+    run: Callable[[Zygote], Awaitable[Result]]
+
+
+TRAFFIC = {"poll": traffic.on_telegram, "webhook": traffic.on_telegram, "web": traffic.on_the_web}
+BRIEF = {"poll": traffic.briefly, "webhook": traffic.briefly, "web": traffic.briefly_on_the_web}
+
+
+@asynccontextmanager
+async def judged(world: World, result: Result) -> AsyncIterator[World]:
+    """Run the block in a started world, then judge it into `result`."""
+    started = time.monotonic()
+    async with world:
+        await world.app.start()
+        await world.app.up()
+        try:
+            async with asyncio.timeout(600):
+                yield world
+        except TimeoutError:
+            result.verdict.break_("I1", "the people were not done within ten minutes")
+        result.verdict.add(await world.finish())
+        result.fired = len(world.app.kills)
+        result.recoveries = _recoveries(world)
+        if result.verdict.violations:
+            result.transcript, result.log = world.transcripts(), world.app.log_text()
+    world.remove()
+    result.seconds = time.monotonic() - started
+
+
+def _recoveries(world: World) -> list[float]:
+    calls = [call.when.timestamp() for call in world.telegram.journal.calls]
+    found = []
+    for kill in world.app.kills:
+        later = [at - kill for at in calls if at >= kill]
+        if later:
+            found.append(min(later))
+    return found
+
+
+def point(channel: str, *faults: str, brief: bool = False, kind: str = "points") -> Scenario:
+    """Kill the first process at the first fault, the next at the second, and so on."""
+    name = f"{kind}/{channel}/{'+'.join(faults)}"
+    acts = (BRIEF if brief else TRAFFIC)[channel]
+
+    async def run(zygote: Zygote) -> Result:
+        result = Result(name, Verdict(), wanted=len(faults))
+        async with judged(World(zygote, channel, faults=faults), result) as world:
+            await acts(world)
+        return result
+
+    return Scenario(name, run)
+
+
+async def count_hits(zygote: Zygote, channel: str, *, brief: bool = False) -> dict[str, int]:
+    """Return how often the traffic passes each point when nothing is broken."""
+    world = World(zygote, channel, faults=["count#1000000000"])
+    async with world:
+        await world.app.start()
+        await world.app.up()
+        await (BRIEF if brief else TRAFFIC)[channel](world)
+        verdict = await world.finish()
+        if verdict.violations:
+            raise AssertionError(f"without any fault: {verdict.violations}\n{world.transcripts()}")
+        hits = world.app.hits()
+    world.remove()
+    return hits
+
+
+def points(channel: str, hits: dict[str, int]) -> list[Scenario]:
+    """Return a kill at each point: at its first, second and last pass, then those that need a kill before them."""
+    found = []
+    for name, count in sorted(hits.items()):
+        if name == "count":
+            continue
+        found += [point(channel, f"{name}#{hit}") for hit in dict.fromkeys((1, 2, count)) if 0 < hit <= count]
+    found += [point(channel, "call.edit.after#2", f"{name}#1", kind="recovery") for name in RECOVERY]
+    found += [
+        point(channel, f"call.model.before#2:raise,lane.fail.{side}#1", kind="failing") for side in ("before", "after")
+    ]
+    return found
+
+
+def pairs(channel: str) -> list[Scenario]:
+    """Return all ordered pairs of hot points."""
+    return [point(channel, f"{one}#2", f"{two}#1", brief=True, kind="pairs") for one in HOT for two in HOT]
+
+
+def random_kills(channel: str, seed: int, kills: int) -> Scenario:
+    """Kill at any time, in the middle of a start too, while people talk on all channels."""
+    name = f"random/{channel}/{seed}x{kills}"
+
+    async def run(zygote: Zygote) -> Result:
+        result, chance = Result(name, Verdict(), wanted=kills), random.Random(seed)
+        async with judged(World(zygote, channel), result) as world:
+            stop = asyncio.Event()
+            people = [world.friend("Ann"), world.friend("Cat"), world.friend("Dan"), world.group(), world.group("Work")]
+            async with asyncio.TaskGroup() as group:
+                for number, one in enumerate([*people, await world.browser()]):
+                    group.create_task(traffic.talk_until(stop, one, random.Random(seed * 1000 + number)))
+                for _ in range(kills):
+                    await asyncio.sleep(chance.choice((0.02, 0.3, 1.0, 2.0)) * chance.uniform(0.2, 1.8))
+                    before = len(world.app.kills)
+                    world.app.kill()
+                    while len(world.app.kills) == before:
+                        await asyncio.sleep(0.005)
+                stop.set()
+        return result
+
+    return Scenario(name, run)
+
+
+def lost_answer(channel: str, method: str, nth: int) -> Scenario:
+    """Let Telegram obey, and lose its answer."""
+    name = f"lost/{channel}/{method}#{nth}"
+
+    async def run(zygote: Zygote) -> Result:
+        result = Result(name, Verdict(), wanted=1)
+        async with judged(World(zygote, channel), result) as world:
+            fault = world.telegram.faults.drop_answers(method, nth=nth)
+            await traffic.on_telegram(world)
+        result.fired = fault.hits
+        return result
+
+    return Scenario(name, run)
+
+
+def lost_answers(channel: str) -> list[Scenario]:
+    """Return a lost answer at each of the first calls of each kind."""
+    counts = {"sendMessage": 16, "editMessageText": 14, "deleteMessage": 2, "getUpdates": 4, "getFile": 1}
+    if channel == "webhook":
+        counts = {**counts, "getUpdates": 0, "setWebhook": 1}
+    return [lost_answer(channel, method, nth) for method, count in counts.items() for nth in range(1, count + 1)]
+
+
+def outage(channel: str, what: str, seed: int) -> Scenario:
+    """Take Telegram or the model away, or let them fail or ask for pauses, while the process is killed now and then."""
+    name = f"outage/{channel}/{what}/{seed}"
+
+    async def run(zygote: Zygote) -> Result:
+        result, chance = Result(name, Verdict()), random.Random(seed)
+        async with judged(World(zygote, channel, failures=True), result) as world:
+            stop = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                for number, one in enumerate([world.friend("Ann"), world.friend("Cat"), world.group()]):
+                    group.create_task(traffic.talk_until(stop, one, random.Random(seed * 1000 + number)))
+                for _ in range(3):
+                    await asyncio.sleep(chance.uniform(0.3, 1.5))
+                    await _break(world, what, chance)
+                    if chance.random() < 0.7:
+                        world.app.kill()
+                stop.set()
+        return result
+
+    return Scenario(name, run)
+
+
+async def _break(world: World, what: str, chance: random.Random) -> None:
+    faults, seconds = world.telegram.faults, chance.uniform(1, 3)
+    match what:
+        case "telegram away":
+            await world.telegram.refuse()
+            await asyncio.sleep(seconds)
+            await world.telegram.accept()
+        case "telegram 500":
+            for method in ("sendMessage", "editMessageText", "getUpdates", "deleteMessage"):
+                faults.fail(method, 500, "Internal Server Error", count=3)
+            await asyncio.sleep(seconds)
+        case "telegram 429":
+            for method in ("sendMessage", "editMessageText", "deleteMessage"):
+                faults.fail(method, 429, "Too Many Requests: retry after 1", {"retry_after": 1}, count=3)
+            await asyncio.sleep(seconds)
+        case "model away":
+            await world.model.__aexit__()
+            await asyncio.sleep(seconds)
+            await world.model.__aenter__()
+        case _:
+            from tests.servers.openai_script import Plan
+
+            world.echo.failing = Plan(status=int(what.split()[1]))
+            await asyncio.sleep(seconds)
+            world.echo.failing = None
+
+
+OUTAGES = ("telegram away", "telegram 500", "telegram 429", "model away", "model 500", "model 429")
+
+
+def ends(channel: str, after: float) -> Scenario:
+    """Ask for a good end in the middle of an answer: what was begun is finished, nothing is lost."""
+    name = f"end/{channel}/{after}"
+
+    async def run(zygote: Zygote) -> Result:
+        result = Result(name, Verdict())
+        async with judged(World(zygote, channel), result) as world:
+            ann, cat = world.friend("Ann"), world.friend("Cat")
+            early = asyncio.create_task(ann.ask("[[len=6000 slow=5]]"))
+            await asyncio.sleep(after)
+            late = asyncio.create_task(cat.ask())
+            seconds = await world.app.end()
+            result.verdict.counts["end within"] = round(seconds)
+            if seconds > 20:
+                result.verdict.break_("end", f"it took {seconds:.1f} s")
+            await world.app.start()
+            await asyncio.gather(early, late)
+        return result
+
+    return Scenario(name, run)
+
+
+def everything(channel: str, hits: dict[str, int], kills: int, seed: int) -> list[Scenario]:
+    """Return all scenarios of a channel that need one process."""
+    found = [*points(channel, hits), *pairs(channel)]
+    if channel == "web":
+        return found
+    found += lost_answers(channel)
+    found += [outage(channel, what, seed + number) for what in OUTAGES for number in range(3)]
+    found += [ends(channel, after) for after in (0.1, 0.6, 1.5, 3.0)]
+    each = 25
+    found += [
+        random_kills(channel, seed + number, min(each, kills - number * each))
+        for number in range((kills + each - 1) // each)
+    ]
+    return found

@@ -1,0 +1,287 @@
+"""One installation with everything around it: its Telegram, its model, its people, and what went wrong there."""
+
+import asyncio
+import contextlib
+import re
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.crash.app import App
+from tests.crash.browser import Browser, as_seen
+from tests.crash.echo import Echo
+from tests.crash.friend import Friend
+from tests.crash.oracle import Trouble, Verdict, judge
+from tests.crash.talk import Talker
+from tests.crash.zygote import Zygote
+from tests.servers.openai import FakeOpenAI
+from tests.servers.telegram import TOKEN, FakeTelegram
+from tests.servers.telegram_limits import Limits
+
+SECRET = "a-secret-for-the-webhook-in-tests"
+CALM = 0.8
+_FREE = {
+    "PROWEX_ACCESS": "open",
+    "PROWEX_LOG_LEVEL": "debug",
+    "PROWEX_MESSAGES_PER_MINUTE": "100000",
+    "TELEGRAM_MESSAGES_PER_SECOND": "10000",
+    "TELEGRAM_CHAT_MESSAGES_PER_SECOND": "1000",
+    "TELEGRAM_GROUP_MESSAGES_PER_MINUTE": "100000",
+    "PROWEX_DEFAULT_MODEL": "openai:gpt-5-mini",
+}
+_SETTLED = {
+    "inbox": {"done", "ignored", "refused"},
+    "turns": {"done", "stopped", "failed"},
+    "replies": {"delivered"},
+    "parts": {"sent", "maybe_sent", "orphaned", "deleted"},
+}
+
+
+class World:
+    """`async with World(zygote, "poll") as world:` starts the fakes; `world.app.start()` the product.
+
+    Args:
+        channel: `poll`, `webhook`, or `web` for no Telegram at all.
+        faults: see `App`.
+        failures: the model is away for a while, so sentences that say so are no surprise.
+    """
+
+    def __init__(
+        self,
+        zygote: Zygote,
+        channel: str = "poll",
+        *,
+        faults: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        constants: Mapping[str, Any] | None = None,
+        failures: bool = False,
+    ) -> None:
+        self.channel = channel
+        self.failures = failures
+        self.echo = Echo()
+        self.folder = Path(tempfile.mkdtemp(prefix="prowex-crash-"))
+        self.telegram = FakeTelegram(limits=Limits.off(), validate=False, parallel=8)
+        self.model = FakeOpenAI()
+        self.model.rules.append(self.echo)
+        self.people: list[Talker] = []
+        self.extra_troubles: list[Trouble] = []
+        self._zygote = zygote
+        self._faults = faults
+        self._environment = dict(environment or {})
+        self._constants = constants
+        self._apps: list[App] = []
+
+    async def __aenter__(self) -> Self:
+        await self.telegram.__aenter__()
+        await self.model.__aenter__()
+        self.app = self.new_app("app", self._faults)
+        return self
+
+    def new_app(self, name: str, faults: Sequence[str] = (), **environment: str) -> App:
+        """Return one more process of the same bot."""
+        telegram = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": self.telegram.url}
+        base = {
+            **_FREE,
+            **(telegram if self.channel != "web" else {}),
+            "OPENAI_BASE_URL": self.model.url,
+            **self._environment,
+            **environment,
+        }
+        app = App(self._zygote, self.folder, base, name=name, faults=faults, constants=self._constants)
+        if self.channel == "webhook":
+            app.set("TELEGRAM_WEBHOOK_URL", f"http://127.0.0.1:{app.port}/hooks/telegram")
+            app.set("TELEGRAM_WEBHOOK_SECRET", SECRET)
+        self._apps.append(app)
+        return app
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for one in self.people:
+            if isinstance(one, Browser):
+                await one.close()
+        for app in self._apps:
+            await app.destroy()
+        await self.model.__aexit__()
+        await self.telegram.__aexit__(kind, error, trace)
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # people
+
+    def friend(self, name: str = "Ann") -> Friend:
+        """Return somebody in a private chat."""
+        one = Friend(self.telegram, self.echo, self.telegram.private(name))
+        self.people.append(one)
+        return one
+
+    def group(self, title: str = "Friends") -> Friend:
+        """Return somebody in a group with the bot."""
+        member = self.telegram.person("Bob")
+        one = Friend(self.telegram, self.echo, self.telegram.supergroup(title, member), by=member)
+        self.people.append(one)
+        return one
+
+    async def browser(self) -> Browser:
+        """Return the operator, signed in on the web."""
+        one = Browser(self.app, self.echo)
+        self.people.append(one)
+        await one.sign_in()
+        return one
+
+    # the end
+
+    def troubles(self) -> list[Trouble]:
+        """Return the kills and the lost answers so far."""
+        kills = [Trouble(at) for app in self._apps for at in app.kills]
+        lost = [
+            Trouble(call.when.timestamp(), str(call.chat_id or ""))
+            for call in self.telegram.journal.calls
+            if call.dropped
+        ]
+        return kills + lost + self.extra_troubles
+
+    def verdict_of(self, one: Talker) -> Verdict:
+        """Judge one chat as it stands."""
+        return judge(
+            one.said,
+            one.seen(),
+            self.echo.calls,
+            self.troubles(),
+            chat=one.name,
+            lanes=one.lanes,
+            failures=self.failures,
+            web=isinstance(one, Browser),
+            again=one.again,
+        )
+
+    def _state(self) -> tuple[Any, ...]:
+        return (
+            len(self.telegram.updates.pending),
+            len(self.echo.calls),
+            tuple(tuple((seen.id, seen.text) for seen in one.seen()) for one in self.people),
+        )
+
+    async def rest(self, timeout: float = 60.0) -> bool:
+        """Wait until nothing is missing and nothing moves any more; return whether that came."""
+        deadline = time.monotonic() + timeout
+        before, since = self._state(), time.monotonic()
+        while time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+            now = self._state()
+            if now != before:
+                before, since = now, time.monotonic()
+            calm = time.monotonic() - since
+            if calm > CALM and not self.telegram.updates.pending:
+                if not any(self.verdict_of(one).violations for one in self.people):
+                    return True
+                if calm > 12.0:
+                    return False
+        return False
+
+    async def finish(self, timeout: float = 60.0) -> Verdict:
+        """Wait for rest, end the product well, and judge everything."""
+        verdict = Verdict()
+        with contextlib.suppress(TimeoutError):
+            await self.rest(timeout)
+        for one in self.people:
+            if isinstance(one, Browser):
+                await self._judge_page(one, verdict)
+        for app in self._apps:
+            try:
+                verdict.counts["end seconds"] += round(await app.end())
+            except TimeoutError:
+                verdict.break_("end", f"{app.log.name}: no good end within its time")
+        await asyncio.sleep(0.05)
+        for one in self.people:
+            found = self.verdict_of(one)
+            verdict.add(found)
+        self._judge_process(verdict)
+        self._judge_bytes(verdict)
+        self._judge_database(verdict)
+        if pending := len(self.telegram.updates.pending):
+            verdict.break_("I7", f"{pending} updates were never acknowledged")
+        expected = sum(said.wholes for one in self.people for said in one.said if said.token)
+        verdict.counts["model calls"] += len(self.echo.calls)
+        verdict.counts["expected answers"] += expected
+        return verdict
+
+    async def _judge_page(self, browser: Browser, verdict: Verdict) -> None:
+        """The page that followed the stream shows what a page shows that is opened now, and every message once."""
+        try:
+            page = await browser.read_page()
+        except OSError as error:
+            verdict.break_("web", f"the page can't be read: {error}")
+            return
+        fresh = [(one.id, one.text) for one in as_seen(page)]
+        followed = [(one.id, one.text) for one in browser.seen()]
+        if len(page) < 50 and fresh != followed:
+            verdict.break_("web", f"the open page differs from a fresh one: {followed} and {fresh}")
+        mine = Counter(one.id for one in page if one.who == "person")
+        for message_id in browser.sent if len(page) < 50 else ():
+            if mine[message_id] != 1:
+                verdict.break_("I1", f"an acknowledged message is {mine[message_id]} times on the page")
+        for refusal in browser.refusals:
+            verdict.break_("I1", f"the page's message was refused: {refusal}")
+
+    def _judge_process(self, verdict: Verdict) -> None:
+        for app in self._apps:
+            verdict.counts["kills"] += len(app.kills)
+            verdict.counts["starts"] += len(app.starts)
+            for status in app.odd_ends:
+                verdict.break_("process", f"{app.log.name}: it ended by itself with {status}")
+            log = app.log_text()
+            for line in re.findall(r"^.*(?:Traceback|never retrieved|CRITICAL).*$", log, re.MULTILINE)[:3]:
+                verdict.break_("log", f"{app.log.name}: {line[:200]}")
+
+    def _judge_bytes(self, verdict: Verdict) -> None:
+        """No word of a message stands readable in any file: database, its log, the stored files, our log."""
+        tokens = {said.token for one in self.people for said in one.said if said.token}
+        tokens |= {said.shows.rpartition("/")[2] for one in self.people for said in one.said if "zq" in said.shows}
+        for path in self.folder.rglob("*"):
+            if not path.is_file():
+                continue
+            data = path.read_bytes()
+            verdict.counts["bytes searched"] += len(data)
+            for token in tokens:
+                if token.encode() in data:
+                    verdict.break_("secret", f"{path.relative_to(self.folder)} holds {token}")
+
+    def _judge_database(self, verdict: Verdict) -> None:
+        path = self.app.data / "prowex.db"
+        if not path.exists():
+            return
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            for table, settled in _SETTLED.items():
+                for state, count in database.execute(f"SELECT state, count(*) FROM {table} GROUP BY state"):
+                    verdict.counts[f"{table} {state}"] += count
+                    if state not in settled:
+                        verdict.break_("rows", f"{count} rows of {table} are left as {state}")
+            self._judge_rows(database, verdict)
+
+    def _judge_rows(self, database: sqlite3.Connection, verdict: Verdict) -> None:
+        """I8: each turn ended once, with one reply; a stale process wrote nothing beside it."""
+        if database.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+            verdict.break_("I10", "the database is damaged")
+        once = {
+            "a reply": "SELECT count(*) FROM turns t WHERE (SELECT count(*) FROM replies WHERE turn_id = t.id) != 1",
+            "an end": "SELECT count(*) FROM turns t WHERE (SELECT count(*) FROM steps WHERE turn_id = t.id) != 1",
+        }
+        for what, query in once.items():
+            if count := database.execute(query).fetchone()[0]:
+                verdict.break_("I8", f"{count} turns don't have exactly {what}")
+        held = database.execute("SELECT count(*) FROM lanes WHERE holder IS NOT NULL").fetchone()[0]
+        if held:
+            verdict.break_("rows", f"{held} lanes are still held after a good end")
+
+    def transcripts(self) -> str:
+        """Return all chats for a reader."""
+        return "\n".join(f"— {one.name} —\n{one.transcript()}" for one in self.people)
