@@ -123,7 +123,7 @@ async def clock(settings: Settings) -> list[Finding]:
         urls.append(f"{settings.openai_base_url or proofs.OPENAI_URL}/models")
     apart = [seconds for seconds in await _side_by_side(map(_apart, urls)) if seconds is not None]
     if not apart:
-        return [ok("clock", "Nothing that is set tells the time, so it was not compared.")]
+        return [ok("clock", "No server outside told its time, so ours was not compared.")]
     nearest = min(apart, key=abs)
     if abs(nearest) <= FARTHEST_SECONDS:
         return [ok("clock", "This machine's clock agrees with that of the servers outside.")]
