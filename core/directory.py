@@ -5,6 +5,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Q
+from tortoise.queryset import QuerySet
 
 from core.envelopes import Origin, Place
 from storage.clock import Clock
@@ -44,6 +46,12 @@ class KnownChat:
     permitted: bool
     lane_id: UUID
     urgent_lane_id: UUID
+
+
+def whole_group(account: str, chat: str) -> QuerySet[Chat]:
+    """Return the query for all chats of the group that `chat` is of: the group's own and its topics'."""
+    group = chat.partition("/")[0]
+    return Chat.filter(Q(external_id=group) | Q(external_id__startswith=f"{group}/"), account=account)
 
 
 class Directory:
@@ -107,7 +115,11 @@ class Directory:
         try:
             async with transaction(Step.INBOX_MEET):
                 chat = await Chat.create(
-                    account=origin.account, external_id=origin.chat, kind=kind, created_at=self._clock.now()
+                    account=origin.account,
+                    external_id=origin.chat,
+                    kind=kind,
+                    permitted=await whole_group(origin.account, origin.chat).filter(permitted=True).exists(),
+                    created_at=self._clock.now(),
                 )
                 for urgent in (False, True):
                     await Lane.create(id=new_id(), chat_id=chat.id, urgent=urgent, channel=origin.channel)

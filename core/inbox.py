@@ -10,7 +10,7 @@ from uuid import UUID
 from core import replies
 from core.access import Door, Verdict
 from core.directory import Directory, KnownChat, Person
-from core.envelopes import Body, Inbound
+from core.envelopes import Body, Inbound, Place
 from core.wire import inbound_to_json
 from storage.clock import Clock
 from storage.faults import Step
@@ -200,12 +200,15 @@ class Inbox:
         await replies.create_once(key, lane_id, Body(text), self._clock.now(), answers=answers)
 
     async def _may_notice(self, arrival: _Arrival, now: datetime) -> bool:
-        """Record that a notice is given now, unless there was one within a day."""
-        if arrival.verdict is Verdict.GROUP_NOT_PERMITTED:
+        """Record that a notice is given now, unless the person, or in a group anybody, got one within a day."""
+        if arrival.inbound.origin.place is Place.GROUP:
             chat = await Chat.get(id=arrival.chat.id)
             if chat.noticed_at is not None and now - chat.noticed_at < NOTICE_PAUSE:
                 return False
-            return bool(await Chat.filter(id=chat.id, noticed_at=chat.noticed_at).update(noticed_at=now))
+            if not await Chat.filter(id=chat.id, noticed_at=chat.noticed_at).update(noticed_at=now):
+                return False
+        if arrival.verdict is Verdict.GROUP_NOT_PERMITTED:
+            return True
         assert arrival.person is not None
         identity = await Identity.get(id=arrival.person.identity_id)
         if identity.noticed_at is not None and now - identity.noticed_at < NOTICE_PAUSE:

@@ -6,10 +6,11 @@ from pydantic import Field, field_validator
 
 from core import invitations
 from core.access import Mode, Standing
+from core.directory import whole_group
 from core.operations.card import Card
 from core.operations.conversation import private_only
 from core.operations.registry import Call, Effect, Form, NoFields, NotPossible, operation
-from storage.tables import Chat, Role, User
+from storage.tables import Role, User
 
 _CHANNELS = {"telegram": "Telegram", "slack": "Slack", "web": "the web", "console": "the console"}
 
@@ -114,6 +115,6 @@ async def permit(call: Call, form: NoFields) -> Card:
     chat = call.in_chat()
     if chat.kind == "private":
         raise NotPossible("Write /permit in the group that you want to let in.")
-    await Chat.filter(id=chat.id).update(permitted=True)
+    await whole_group(chat.account, chat.external_id).update(permitted=True, noticed_at=None)
     call.after_commit.append(call.services.directory.forget)
     return Card(text="I answer in this group from now on, when I am mentioned or replied to, to people I know.")
