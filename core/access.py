@@ -9,7 +9,7 @@ from core.directory import KnownChat, Person
 from core.envelopes import Inbound, Place
 from storage.tables import Membership, Role, User
 
-_CODE = re.compile(r"(?:/start(?:@\w+)?\s+)?([0-9A-Za-z]{4}-?[0-9A-Za-z]{4})\s*", re.ASCII)
+_CODE = re.compile(r"(?:/(?:start|join)(?:@\w+)?\s+)?([0-9A-Za-z]{4}-?[0-9A-Za-z]{4})\s*", re.ASCII)
 
 
 class Mode(StrEnum):
@@ -56,7 +56,7 @@ async def standing(user_id: UUID | None, team_id: UUID, *, mode: Mode) -> Standi
 
 
 def code_in(text: str) -> str | None:
-    """Return the invitation code that a message consists of (`/start CODE` or the code alone), if it does."""
+    """Return the invitation code that a message is: `/start CODE`, `/join CODE` or the code alone."""
     match = _CODE.fullmatch(text.strip())
     return match.group(1) if match is not None else None
 
