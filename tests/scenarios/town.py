@@ -156,7 +156,8 @@ class Town:
     def group(self, title: str, *people: "Talk", **more: Any) -> list["Talk"]:
         """Return the people as they stand in a new group."""
         chat = self.telegram.group(title, *(one.who for one in people), **more)
-        return [Talk(self, chat, one.who) for one in people]
+        heard: set[int] = set()
+        return [Talk(self, chat, one.who, None, heard) for one in people]
 
     async def call(self, operation: str, **values: str) -> dict[str, str]:
         """Run an operation as the operator does on the command line; return what it tells programs."""
@@ -212,7 +213,7 @@ class Talk:
 
     def in_topic(self, name: str) -> "Talk":
         """Return the person in a new topic of this chat."""
-        return Talk(self.town, self.chat, self.who, self.town.telegram.topic(self.chat, name))
+        return Talk(self.town, self.chat, self.who, self.town.telegram.topic(self.chat, name), self.heard)
 
     async def answers(self, timeout: float = 10.0) -> list[str]:
         """Wait until everything is answered; return what the bot says here that was not heard before."""
