@@ -217,14 +217,14 @@ def _parse(raw: bytes) -> _Contents | str:
     """Return the contents, or what is wrong in words that finish "The key ring …": errors here would carry keys."""
     try:
         found: Any = json.loads(raw)
-        active, named, pepper = found["active"], dict(found["keys"]), found["pepper"]
-    except (ValueError, KeyError, TypeError):
+        active, named, pepper = found["active"], found["keys"].items(), found["pepper"]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return "is damaged"
     keys: dict[str, bytes] = {}
-    for name, text in named.items():
+    for name, text in named:
         key = _key(text)
         if isinstance(key, str):
-            return f"has a key ({name[:40]}) that {key}"
+            return f"has a key that {key}"
         keys[name] = key
     if not isinstance(active, str) or active not in keys:
         return "names an active key that it doesn't hold"

@@ -48,7 +48,7 @@ async def transaction(step: Step) -> AsyncIterator[BaseDBAsyncClient]:
 
     Raises:
         RuntimeError: the caller is in a transaction already; they don't nest.
-        OperationalError: the database could not begin or commit; nothing was written.
+        OperationalError: another process kept SQLite's file for 10 s; nothing was written.
     """
     client = get_connections().get(_CONNECTION)
     if isinstance(client, TransactionalDBClient):
@@ -60,7 +60,7 @@ async def transaction(step: Step) -> AsyncIterator[BaseDBAsyncClient]:
             yield wrapper
             await point(f"{step}.before")
         except BaseException:
-            await to_the_end(wrapper.rollback())
+            await _rolled_back(wrapper)
             raise
         else:
             await to_the_end(_commit(wrapper))
@@ -73,8 +73,16 @@ async def _commit(wrapper: TransactionalDBClient) -> None:
     try:
         await wrapper.commit()
     except BaseException:
-        await wrapper.rollback()
+        await _rolled_back(wrapper)
         raise
+
+
+async def _rolled_back(wrapper: TransactionalDBClient) -> None:
+    """Roll back. That it can't means that the connection is lost, and the transaction with it: no error of its own."""
+    task = asyncio.ensure_future(wrapper.rollback())
+    await to_the_end(asyncio.wait({task}))
+    if not task.cancelled():
+        task.exception()
 
 
 @asynccontextmanager
@@ -85,7 +93,7 @@ async def _begun(wrapper: TransactionalDBClient, begin: Awaitable[Any]) -> Async
         await to_the_end(task)
     except asyncio.CancelledError:
         if task.done() and not task.cancelled() and task.exception() is None:
-            await to_the_end(wrapper.rollback())
+            await _rolled_back(wrapper)
         raise
     yield wrapper
 
