@@ -1,6 +1,5 @@
 """What people do while an answer is being written."""
 
-import asyncio
 import re
 import time
 
@@ -61,7 +60,7 @@ async def test_stop_says_what_waits_and_that_comes_next(chat: Talk, town: Town) 
     await chat.sees("…")
     await chat.say("next")
     await chat.say("and next")
-    await asyncio.wait_for(_taken_in(town), 5)
+    await town.taken_in()
     await chat.say("/stop")
     await town.settled()
     answers = await chat.answers()
@@ -97,7 +96,7 @@ async def test_status_during_a_turn_says_what_runs_and_what_waits(chat: Talk, to
     await chat.say("slow [[first=1.5]]")
     await chat.sees("…")
     await chat.say("next")
-    await asyncio.wait_for(_taken_in(town), 5)
+    await town.taken_in()
     await chat.say("/status")
     await chat.sees("Status")
     status = next(text for text in chat.shows() if "Status" in text)
@@ -158,7 +157,7 @@ async def test_one_message_too_many_is_told_of_as_one(chat: Talk, town: Town, mo
     await chat.sees("…")
     for number in range(20):
         await chat.say(f"message {number}.")
-    await asyncio.wait_for(_taken_in(town), 10)
+    await town.taken_in()
     await chat.say("one more")
     await chat.sees("so I could not keep this one. Please send it again")
     await chat.say("/stop")
@@ -192,12 +191,7 @@ async def test_messages_far_apart_are_answered_one_by_one(chat: Talk, town: Town
     await chat.say("one [[first=0.5]]")
     await chat.sees("…")
     await chat.say("two")
-    await asyncio.wait_for(_taken_in(town), 5)
+    await town.taken_in()
     town.clock.move(seconds=waiting.BURST_SECONDS + 1)
     await chat.say("three")
     assert await chat.answers() == ["echo: one", "echo: two", "echo: three"]
-
-
-async def _taken_in(town: Town) -> None:
-    while town.telegram.updates.pending:
-        await town.telegram.world.change()

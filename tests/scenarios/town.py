@@ -1,6 +1,7 @@
 """A town for scenarios: the service, a fake Telegram and a fake model in one loop, and people who talk to it."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +35,13 @@ SECRET = "hook-secret-of-the-tests"
 _PLACEHOLDER = "…"
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class MovableClock(SystemClock):
     """The computer's clock, which a test may move forward."""
 
@@ -61,6 +69,7 @@ class Town:
     openai: FakeOpenAI
     clock: MovableClock = field(default_factory=MovableClock)
     settings: dict[str, Any] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
     service: Service | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _running: asyncio.Task[None] | None = None
@@ -91,7 +100,7 @@ class Town:
             "default_model": f"openai:{MODEL}",
             "data_dir": self.data_dir,
             "database_url": self.database_url,
-            "port": 0,
+            "port": self.port,
             "access": "open",
             "messages_per_minute": 1000,
             "drain_seconds": 2,
@@ -114,6 +123,11 @@ class Town:
         await self.start(**changes)
 
     @property
+    def url(self) -> str:
+        """The address of the service's web."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def core(self) -> Core:
         """The spine of the running service."""
         assert self.service is not None
@@ -131,6 +145,18 @@ class Town:
                     await asyncio.sleep(0.01)
         except TimeoutError as error:
             raise TimeoutError(f"still busy after {timeout} s\n{self.transcript()}") from error
+
+    async def resting(self, timeout: float = 10.0) -> None:
+        """Wait until everything that people did was taken in and nothing can be done about it just now."""
+        async with asyncio.timeout(timeout):
+            while self.telegram.updates.pending or self.core.lanes.active:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+
+    async def taken_in(self, timeout: float = 10.0) -> None:
+        """Wait until everything that people did was taken in."""
+        async with asyncio.timeout(timeout):
+            while self.telegram.updates.pending:
+                await self.telegram.world.change()
 
     async def _is_settled(self) -> bool:
         if self.telegram.updates.pending or self.core.lanes.active:
