@@ -32,8 +32,6 @@ class Step(StrEnum):
     TURN_TAKE = "turn.take"
     TURN_RESUME = "turn.resume"
     TURN_FINISH = "turn.finish"
-    STEP_INTEND = "step.intend"
-    STEP_DONE = "step.done"
     COMMAND = "turn.command"
     PART_RESERVE = "part.reserve"
     PART_RESERVED = "part.reserved"
