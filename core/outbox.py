@@ -241,8 +241,11 @@ class Outbox:
             await self.fill(held, target, pending, number, piece, Urgency.FINAL)
         surplus = [p for p in pending.parts if p.state is PartState.RESERVED and p.number >= len(pieces)]
         await self._take_away(held, target, surplus)
+        unused = any(part.state is PartState.RESERVING for part in pending.parts)
         async with held.commit(Step.REPLY_DELIVERED):
             await Part.filter(reply_id=pending.row.id, state=PartState.RESERVED).update(state=PartState.SENT)
+            if unused:
+                await Part.filter(reply_id=pending.row.id, state=PartState.RESERVING).update(state=PartState.DELETED)
             await Reply.filter(id=pending.row.id).update(state=ReplyState.DELIVERED)
             await then(held)
         pending.row.state = ReplyState.DELIVERED

@@ -94,7 +94,8 @@ async def set_aside(pending: Pending, now: datetime) -> None:
     await Part.filter(id__in=[part.id for part in old]).update(state=PartState.DELETING)
     for part in old:
         part.state = PartState.DELETING
-    pending.parts.append(await add_part(pending.row, 0, PartState.RESERVING, now))
+    if not any(part.number == 0 and part.state is PartState.RESERVING for part in pending.parts):
+        pending.parts.append(await add_part(pending.row, 0, PartState.RESERVING, now))
 
 
 def seal_body(key: DataKeyHandle, reply_id: UUID, body: Body) -> bytes:
