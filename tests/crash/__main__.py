@@ -8,11 +8,13 @@ import re
 import sys
 import tempfile
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.crash import scenarios
+from tests.crash import scenarios, zombies
 from tests.crash.report import run_all, summary
 from tests.crash.zygote import Zygote
+from tests.postgres import running_postgres
 
 CHANNELS = ("poll", "webhook", "web")
 
@@ -22,10 +24,14 @@ async def main(options: argparse.Namespace) -> int:
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # the fakes' callers are killed in mid-request
     started = time.monotonic()
     chosen: list[scenarios.Scenario] = []
-    async with Zygote() as zygote:
+    async with AsyncExitStack() as stack:
+        zygote = await stack.enter_async_context(Zygote())
+        postgres = stack.enter_context(running_postgres())
         for channel in options.channel or CHANNELS:
             hits = await scenarios.count_hits(zygote, channel)
             chosen += scenarios.everything(channel, hits, options.random // 2, options.seed)
+            if channel != "web":
+                chosen += zombies.everything(postgres, channel, hits, options.random // 10, options.seed)
         chosen = [one for one in chosen if re.search(options.only, one.name)]
         print(f"{len(chosen)} scenarios, {options.jobs} at a time, seed {options.seed}", flush=True)
         results = await run_all(zygote, chosen, options.jobs, options.failures)

@@ -106,10 +106,22 @@ class App:
                 return
             await self._start()
 
-    def kill(self) -> None:
-        """Kill -9; the supervisor starts it again."""
-        assert self.process is not None
-        self.process.signal(signal.SIGKILL)
+    async def kill(self) -> None:
+        """Kill -9, and return once it is dead; the supervisor starts it again."""
+        before = len(self.kills)
+        while len(self.kills) == before:
+            self.send(signal.SIGKILL)
+            await asyncio.sleep(0.005)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether it stands still (SIGSTOP)."""
+        if self.process is None or self.process.exited.is_set():
+            return False
+        try:
+            return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        except OSError:
+            return False
 
     def send(self, number: int) -> None:
         """Send a signal."""
@@ -157,6 +169,7 @@ class App:
             self._supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._supervisor
+            self._supervisor = None
         if self.process is not None and not self.process.exited.is_set():
             self.process.signal(signal.SIGKILL)
             await self.process.wait(10)

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.crash.echo import read_answers
 
@@ -163,7 +164,7 @@ def _judge_messages(verdict, said, wholes, halves, texts, answers, asked) -> Non
 def _judge_order(verdict: Verdict, said: Sequence[Said], first: dict[str, int]) -> None:
     """Answers come in the order of the messages; an answer that was asked for again may stand anywhere."""
     places = [(first[one.token], one.token) for one in said if one.token in first and one.wholes == 1]
-    for (before, early), (behind, late) in zip(places, places[1:], strict=False):
+    for (before, early), (behind, late) in pairwise(places):
         if before > behind:
             verdict.break_("I5", f"{late} was answered before {early}")
 

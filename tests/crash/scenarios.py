@@ -25,9 +25,12 @@ RECOVERY = (
 )  # fmt: skip
 """Points that a process passes only while it picks up what a killed one has left."""
 
-UNREACHED = {
-    "step": "for the journal of tools, which come later",
+ELSEWHERE = {
+    "lane.fail": "a lane fails by an exception, not by a kill: `failing/`",
+    "lane.free": "a process frees what a dead one held: `recovery/`",
+    "turn.resume": "a turn is resumed after a kill: `recovery/`",
 }
+"""Steps that the traffic doesn't pass by itself, and the scenarios that pass them."""
 
 
 @dataclass(slots=True)
@@ -64,7 +67,7 @@ BRIEF = {"poll": traffic.briefly, "webhook": traffic.briefly, "web": traffic.bri
 
 @asynccontextmanager
 async def judged(world: World, result: Result) -> AsyncIterator[World]:
-    """Run the block in a started world, then judge it into `result`."""
+    """Run the block in a world whose process is started, then judge it into `result`."""
     started = time.monotonic()
     async with world:
         await world.app.start()
@@ -78,7 +81,7 @@ async def judged(world: World, result: Result) -> AsyncIterator[World]:
         result.fired = len(world.app.kills)
         result.recoveries = _recoveries(world)
         if result.verdict.violations:
-            result.transcript, result.log = world.transcripts(), world.app.log_text()
+            result.transcript, result.log = world.transcripts(), world.logs()
     world.remove()
     result.seconds = time.monotonic() - started
 
@@ -155,10 +158,7 @@ def random_kills(channel: str, seed: int, kills: int) -> Scenario:
                     group.create_task(traffic.talk_until(stop, one, random.Random(seed * 1000 + number)))
                 for _ in range(kills):
                     await asyncio.sleep(chance.choice((0.02, 0.3, 1.0, 2.0)) * chance.uniform(0.2, 1.8))
-                    before = len(world.app.kills)
-                    world.app.kill()
-                    while len(world.app.kills) == before:
-                        await asyncio.sleep(0.005)
+                    await world.app.kill()
                 stop.set()
         return result
 
@@ -203,7 +203,7 @@ def outage(channel: str, what: str, seed: int) -> Scenario:
                     await asyncio.sleep(chance.uniform(0.3, 1.5))
                     await _break(world, what, chance)
                     if chance.random() < 0.7:
-                        world.app.kill()
+                        await world.app.kill()
                 stop.set()
         return result
 

@@ -97,9 +97,7 @@ class Talker(ABC):
             await asyncio.sleep(1)
             await self.press("Retry")
             told = len(self._failures())
-            await self.until(
-                lambda told=told: self._whole(token) >= times or len(self._failures()) > told
-            )
+            await self.until(lambda told=told: self._whole(token) >= times or len(self._failures()) > told)
 
     def _failures(self) -> list[Seen]:
         return [one for one in self.seen() if FAILED in one.text]
@@ -123,9 +121,7 @@ class Talker(ABC):
         notices = self._cards(NOTICE)
         self.said.append(Said(shows=shows))
         await self.say(text)
-        await self.until(
-            lambda: self._cards(shows) > before or self._cards(NOTICE) > notices
-        )
+        await self.until(lambda: self._cards(shows) > before or self._cards(NOTICE) > notices)
 
     def _cards(self, shows: str) -> int:
         return sum(re.search(shows, one.text) is not None for one in self.seen())

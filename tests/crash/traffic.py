@@ -106,5 +106,3 @@ async def talk_until(stop: asyncio.Event, one: Talker, chance: random.Random) ->
     while not stop.is_set():
         await act(one, chance)
         await asyncio.sleep(chance.uniform(0, 0.3))
-
-

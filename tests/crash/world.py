@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import asyncpg
+
 from tests.crash.app import App
 from tests.crash.browser import Browser, as_seen
 from tests.crash.echo import Echo
@@ -41,6 +43,10 @@ _SETTLED = {
     "replies": {"delivered"},
     "parts": {"sent", "maybe_sent", "orphaned", "deleted"},
 }
+_ONCE = {
+    "a reply": "SELECT count(*) FROM turns t WHERE (SELECT count(*) FROM replies WHERE turn_id = t.id) != 1",
+    "an end": "SELECT count(*) FROM turns t WHERE (SELECT count(*) FROM steps WHERE turn_id = t.id) != 1",
+}
 
 
 class World:
@@ -50,6 +56,8 @@ class World:
         channel: `poll`, `webhook`, or `web` for no Telegram at all.
         faults: see `App`.
         failures: the model is away for a while, so sentences that say so are no surprise.
+        database: a PostgreSQL database's address; SQLite if empty. Then each process has a data folder of its own, and
+            they share the key ring.
     """
 
     def __init__(
@@ -61,9 +69,11 @@ class World:
         environment: Mapping[str, str] | None = None,
         constants: Mapping[str, Any] | None = None,
         failures: bool = False,
+        database: str = "",
     ) -> None:
         self.channel = channel
         self.failures = failures
+        self.database = database
         self.echo = Echo()
         self.folder = Path(tempfile.mkdtemp(prefix="prowex-crash-"))
         self.telegram = FakeTelegram(limits=Limits.off(), validate=False, parallel=8)
@@ -93,6 +103,10 @@ class World:
             **self._environment,
             **environment,
         }
+        if self.database:
+            base["DATABASE_URL"] = self.database
+            base["PROWEX_KEY_RING"] = str(self.folder / "keyring.json")
+            base["PROWEX_DATA_DIR"] = str(self.folder / f"{name}-data")
         app = App(self._zygote, self.folder, base, name=name, faults=faults, constants=self._constants)
         if self.channel == "webhook":
             app.set("TELEGRAM_WEBHOOK_URL", f"http://127.0.0.1:{app.port}/hooks/telegram")
@@ -206,7 +220,7 @@ class World:
             verdict.add(found)
         self._judge_process(verdict)
         self._judge_bytes(verdict)
-        self._judge_database(verdict)
+        await self._judge_database(verdict)
         if pending := len(self.telegram.updates.pending):
             verdict.break_("I7", f"{pending} updates were never acknowledged")
         expected = sum(said.wholes for one in self.people for said in one.said if said.token)
@@ -255,33 +269,35 @@ class World:
                 if token.encode() in data:
                     verdict.break_("secret", f"{path.relative_to(self.folder)} holds {token}")
 
-    def _judge_database(self, verdict: Verdict) -> None:
-        path = self.app.data / "prowex.db"
-        if not path.exists():
-            return
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            for table, settled in _SETTLED.items():
-                for state, count in database.execute(f"SELECT state, count(*) FROM {table} GROUP BY state"):
-                    verdict.counts[f"{table} {state}"] += count
-                    if state not in settled:
-                        verdict.break_("rows", f"{count} rows of {table} are left as {state}")
-            self._judge_rows(database, verdict)
-
-    def _judge_rows(self, database: sqlite3.Connection, verdict: Verdict) -> None:
-        """I8: each turn ended once, with one reply; a stale process wrote nothing beside it."""
-        if database.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-            verdict.break_("I10", "the database is damaged")
-        once = {
-            "a reply": "SELECT count(*) FROM turns t WHERE (SELECT count(*) FROM replies WHERE turn_id = t.id) != 1",
-            "an end": "SELECT count(*) FROM turns t WHERE (SELECT count(*) FROM steps WHERE turn_id = t.id) != 1",
-        }
-        for what, query in once.items():
-            if count := database.execute(query).fetchone()[0]:
+    async def _judge_database(self, verdict: Verdict) -> None:
+        """Nothing is left undone or dead, and no stale process wrote beside the one that had taken over."""
+        for table, settled in _SETTLED.items():
+            for state, count in await self._query(f"SELECT state, count(*) FROM {table} GROUP BY state"):
+                verdict.counts[f"{table} {state}"] += count
+                if state not in settled:
+                    verdict.break_("rows", f"{count} rows of {table} are left as {state}")
+        for what, query in _ONCE.items():
+            if count := (await self._query(query))[0][0]:
                 verdict.break_("I8", f"{count} turns don't have exactly {what}")
-        held = database.execute("SELECT count(*) FROM lanes WHERE holder IS NOT NULL").fetchone()[0]
-        if held:
+        if held := (await self._query("SELECT count(*) FROM lanes WHERE holder IS NOT NULL"))[0][0]:
             verdict.break_("rows", f"{held} lanes are still held after a good end")
+        if not self.database and await self._query("PRAGMA integrity_check") != [("ok",)]:
+            verdict.break_("I10", "the database is damaged")
+
+    async def _query(self, query: str) -> list[tuple[Any, ...]]:
+        if not self.database:
+            with contextlib.closing(sqlite3.connect(self.app.data / "prowex.db")) as database:
+                return database.execute(query).fetchall()
+        connection = await asyncpg.connect(self.database)
+        try:
+            return [tuple(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
 
     def transcripts(self) -> str:
         """Return all chats for a reader."""
         return "\n".join(f"— {one.name} —\n{one.transcript()}" for one in self.people)
+
+    def logs(self) -> str:
+        """Return what all processes logged."""
+        return "\n".join(f"== {app.log.name}\n{app.log_text()}" for app in self._apps)
