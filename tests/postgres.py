@@ -42,6 +42,7 @@ class Postgres:
         self._port = port
         self._numbers = count(1)
         self._has_template = False
+        self._clean: list[str] = []
 
     def url(self, name: str) -> str:
         return f"postgres://postgres:unasked@127.0.0.1:{self._port}/{name}"
@@ -53,7 +54,9 @@ class Postgres:
         return self.url(name)
 
     async def fresh(self) -> str:
-        """Make a database with all migrations applied and return its URL."""
+        """Return the URL of a database with all migrations applied and no rows."""
+        if self._clean:
+            return self._clean.pop()
         if not self._has_template:
             await self.execute("CREATE DATABASE migrated")
             await upgrade(self.url("migrated"), Path(tempfile.gettempdir()), SystemClock())
@@ -61,6 +64,23 @@ class Postgres:
         name = f"test_{next(self._numbers)}"
         await self.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
         return self.url(name)
+
+    async def give_back(self, url: str) -> None:
+        """Empty a database that `fresh` gave, for the next test: 20 ms, where making one takes hundreds."""
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            names = await connection.fetch("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")
+            tables = [row["name"] for row in names if row["name"] != "aerich"]
+            await connection.execute(
+                "SET session_replication_role = replica; " + "; ".join(f'DELETE FROM "{table}"' for table in tables)
+            )
+        finally:
+            await connection.close()
+        self._clean.append(url)
 
     async def drop(self, url: str) -> None:
         await self.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
