@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from channels.text.terminal import render
 from core.channel import Budget, Budgets, Refused
 from core.envelopes import Attachment, Body, Piece, Target
+from core.outbox import PLACEHOLDER, READY
 
 NAME = "console"
 ACCOUNT = "console"
@@ -39,7 +40,7 @@ class ConsoleChannel:
 
     async def post(self, target: Target, piece: Piece, key: str) -> str:
         """Print a card at once; a placeholder shows nothing."""
-        if piece.text != "…":
+        if piece not in (PLACEHOLDER, READY):
             self._print(key, piece)
         return key
 

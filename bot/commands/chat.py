@@ -77,6 +77,17 @@ async def _lines() -> AsyncIterator[str]:
             yield line
 
 
+def _path_in(argument: str) -> Path:
+    """Return the path that was typed: as it stands if there is such a file, else as a shell would read it."""
+    path = Path(argument)
+    if path.expanduser().exists():
+        return path
+    try:
+        return Path(shlex.split(argument)[0])
+    except ValueError:
+        return path
+
+
 class _Talk:
     """The operator's chat with the assistant in this terminal."""
 
@@ -91,8 +102,8 @@ class _Talk:
     async def say(self, text: str) -> None:
         """Have one line accepted: words, a command, a file, or the number of a button."""
         attachments: tuple[Attachment, ...] = ()
-        if text.startswith("/file "):
-            found = await self._file(text.removeprefix("/file "))
+        if text == "/file" or text.startswith("/file "):
+            found = await self._file(text.removeprefix("/file").strip())
             if found is None:
                 return
             attachments, text = (found,), ""
@@ -114,7 +125,10 @@ class _Talk:
     async def _file(self, argument: str) -> Attachment | None:
         import mimetypes
 
-        path = Path(shlex.split(argument)[0])
+        if not argument:
+            _write("Write it like this: /file PATH")
+            return None
+        path = _path_in(argument)
         try:
             data = await asyncio.to_thread(lambda: path.expanduser().read_bytes())
         except OSError as error:
