@@ -224,7 +224,7 @@ async def _formatted(piece: Piece, send: Callable[[list[MessageEntity] | None], 
     except TelegramBadRequest as error:
         if "not modified" in error.message.lower() or "not found" in error.message.lower():
             raise
-        log.warning("the platform refused a text's formatting", extra={"reason": error.message[:100]})
+        log.warning("the platform refused a text's formatting", extra={"reason": _reason(error)})
         return await send(None)
 
 
@@ -247,6 +247,11 @@ def _keyboard(piece: Piece) -> InlineKeyboardMarkup | None:
     return InlineKeyboardMarkup(inline_keyboard=rows)
 
 
+def _reason(error: TelegramAPIError) -> str:
+    """Return what went wrong in Telegram's words, without the part that may quote the text it refused."""
+    return ": ".join(error.message.split(": ")[:2])
+
+
 @asynccontextmanager
 async def _translated(*, posting: bool) -> AsyncIterator[None]:
     """Turn aiogram's errors into ours. `posting`: doing it again would show it twice."""
@@ -266,11 +271,11 @@ async def _translated(*, posting: bool) -> AsyncIterator[None]:
         log.error("Telegram refuses the bot token: set a valid TELEGRAM_BOT_TOKEN")
         raise TryLater(TOKEN_REFUSED_SECONDS) from error
     except (TelegramForbiddenError, TelegramEntityTooLarge, TelegramMigrateToChat) as error:
-        raise Refused(error.message) from error
+        raise Refused(_reason(error)) from error
     except TelegramBadRequest as error:
         message = error.message.lower()
         if "message to edit not found" in message or "message can't be edited" in message:
             raise Gone from error
-        raise Refused(error.message) from error
+        raise Refused(_reason(error)) from error
     except TelegramAPIError as error:
-        raise Refused(error.message) from error
+        raise Refused(_reason(error)) from error
