@@ -42,8 +42,8 @@ def _bot_token(value: SecretStr) -> SecretStr:
 
 
 def _webhook_secret(value: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
-        raise ValueError("must be 16 to 256 characters of A-Z, a-z, 0-9, _ and -; `openssl rand -hex 32` makes one")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
+        raise ValueError("must be 1 to 256 characters of A-Z, a-z, 0-9, _ and -; `openssl rand -hex 32` makes one")
     return value
 
 

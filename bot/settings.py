@@ -28,6 +28,7 @@ from bot.setting_kinds import (
 )
 from bot.stop import Stop
 
+_SAFE_SECRET = 16
 _UNPREFIXED = ("telegram_", "openai_", "database_")
 
 
@@ -62,8 +63,8 @@ class Settings(BaseSettings):
     by long polling, which needs no public address."""
 
     telegram_webhook_secret: WebhookSecret | None = Field(None, examples=["(openssl rand -hex 32)"])
-    """What Telegram has to show with each webhook call: 16 to 256 characters of A-Z, a-z, 0-9, _ and -. Needed with
-    `TELEGRAM_WEBHOOK_URL`."""
+    """What Telegram has to show with each webhook call: up to 256 characters of A-Z, a-z, 0-9, _ and -, at least 16 to
+    be safe. Needed with `TELEGRAM_WEBHOOK_URL`."""
 
     telegram_messages_per_second: Rate = Field(30.0, examples=["30"])
     """How many messages a second the bot may send to all chats together."""
@@ -171,7 +172,7 @@ class Settings(BaseSettings):
             raise SettingsError([*problems, *_sentences(error)]) from None
         if problems:
             raise SettingsError(problems)
-        settings._warnings = tuple(warnings)
+        settings._warnings = (*warnings, *settings._weaknesses())
         return settings
 
     @model_validator(mode="after")
@@ -190,6 +191,12 @@ class Settings(BaseSettings):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _weaknesses(self) -> list[str]:
+        secret = self.telegram_webhook_secret
+        if secret is None or len(secret.get_secret_value()) >= _SAFE_SECRET:
+            return []
+        return ["TELEGRAM_WEBHOOK_SECRET is short enough to be guessed; `openssl rand -hex 32` makes a safe one."]
 
     def _equal_secrets(self) -> list[str]:
         found: dict[str, str] = {}
