@@ -208,6 +208,6 @@ def test_the_example_file_holds_only_real_settings_and_sets_none():
 
 
 def test_a_webhook_secret_that_can_be_guessed_is_taken_with_a_warning() -> None:
-    (warning,) = load({**WEBHOOK, "TELEGRAM_WEBHOOK_SECRET": "canary"}).warnings
+    (warning,) = load(**{**WEBHOOK, "TELEGRAM_WEBHOOK_SECRET": "canary"}).warnings
     assert warning.startswith("TELEGRAM_WEBHOOK_SECRET is short enough to be guessed")
     assert "canary" not in warning
