@@ -61,8 +61,28 @@ class KeyRing:
             KeyRingError: it is missing, broken, or readable by others.
         """
         if create and not path.exists():
-            _create(path)
+            fresh = _new_id()
+            _put(path, _Contents(fresh, {fresh: os.urandom(KEY_BYTES)}, os.urandom(KEY_BYTES)))
         return cls(path, _read(path))
+
+    @classmethod
+    def put_back(cls, path: Path, text: str) -> Self:
+        """Write the ring that a backup holds as `text` to `path`, where there must be none or the same.
+
+        Raises:
+            KeyRingError: there is another one, or `text` is no key ring.
+        """
+        contents = _parse(text.encode())
+        if isinstance(contents, str):
+            raise KeyRingError(f"The key ring in the backup {contents}. Take another copy of the keys.")
+        if not path.exists():
+            _put(path, contents)
+        found = _read(path)
+        if found.pepper != contents.pepper or not contents.keys.items() <= found.keys.items():
+            raise KeyRingError(
+                f"There is another key ring at {path} already. Keep it in another place, then try again."
+            )
+        return cls(path, found)
 
     @property
     def active(self) -> str:
@@ -146,12 +166,10 @@ def _bound_to(ring_key: str, data_key_id: UUID) -> bytes:
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
-def _create(path: Path) -> None:
-    """Make the ring whole under another name, then link it to its own: the first of several processes wins."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = _new_id()
-    contents = _Contents(fresh, {fresh: os.urandom(KEY_BYTES)}, os.urandom(KEY_BYTES))
+def _put(path: Path, contents: _Contents) -> None:
+    """Write the ring whole under another name, then link it to its own: the first of several processes wins."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         written = _write_aside(path, contents)
         try:
             os.link(written, path)
