@@ -42,7 +42,7 @@ COMMANDS = {
     "status": Command("say whether the service runs and is well"),
     "chat": Command("talk to an agent in this terminal, without a server"),
     "doctor": Command("try everything that is set, and say what to fix", settings=False),
-    "backup": Command("save the database and files, or the key ring"),
+    "backup": Command("save the database, the files and the keys"),
     "restore": Command("bring a backup back"),
     "migrate": Command("bring the database's schema up to date"),
     "call": Command("run one operation as the operator"),

@@ -37,3 +37,10 @@ async def lacking(client: Any, history: Path = HISTORY) -> list[str]:
             "newer one, or bring back a backup of this one."
         )
     return [name for name in names if name not in had]
+
+
+async def holds_anything(client: Any) -> bool:
+    """Say whether somebody has used the open database: the first start makes the operator's account."""
+    if not await applied(client):
+        return False
+    return bool(await client.execute_query_dict("SELECT 1 FROM users LIMIT 1"))
