@@ -102,8 +102,8 @@ async def test_a_crash_in_the_middle_of_a_turn_quotes_nobody(
 
     monkeypatch.setattr(turns, "as_read", broken)
     await chat.say(WORD)
-    while "a lane failed" not in logged.getvalue():
-        await town.telegram.world.change()
+    await chat.sees("…")
+    await town.resting()
     text = logged.getvalue()
     assert "ValueError" in text
     assert WORD not in text
