@@ -20,22 +20,28 @@ async def progress(what: str, stream: TextIO | None = None) -> AsyncIterator[Non
     if not stream.isatty():
         yield
         return
+    failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
         line = group.create_task(_tell(what, stream))
         try:
             yield
+        except Exception as error:  # noqa: BLE001 - raised below as it is, not in a group
+            failure = error
         finally:
             line.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _tell(what: str, stream: TextIO) -> None:
     now = asyncio.get_running_loop().time
     began = now()
+    await asyncio.sleep(QUIET_SECONDS)
     try:
         while True:
-            await asyncio.sleep(QUIET_SECONDS)
             stream.write(f"{_CLEAR}{what} … {now() - began:.0f} s")
             stream.flush()
+            await asyncio.sleep(1)
     finally:
         with contextlib.suppress(ValueError):  # closed meanwhile
             stream.write(_CLEAR)

@@ -54,6 +54,8 @@ async def main(args: argparse.Namespace, settings: Settings) -> int:
     keys = args.keys.expanduser()
     if not keys.is_file():
         raise Stop(f"There is no file {keys}: name the copy of the keys that `prowex backup` made.")
+    if '"format"' not in (head := keys.read_bytes()[:4096].decode(errors="replace")) and '"pepper"' in head:
+        raise Stop(f"{keys} is the key ring alone. Name the copy of the keys that `prowex backup` made; it holds more.")
     await _refuse_used(settings)
     if not args.yes:
         _ask(found, settings)

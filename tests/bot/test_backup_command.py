@@ -237,6 +237,8 @@ async def test_a_person_is_asked(prowex, saved, elsewhere, place, keys, monkeypa
 async def test_what_is_not_there_is_told(prowex, saved, elsewhere, place, keys, tmp_path):
     with refused("There is no file"):
         await prowex("restore", str(place), "--keys", str(tmp_path / "nope"), "--yes", settings=elsewhere)
+    with refused("is the key ring alone"):
+        await prowex("restore", str(place), "--keys", str(saved.key_ring), "--yes", settings=elsewhere)
     with refused("There is no backup"):
         await prowex("restore", str(tmp_path), "--keys", str(keys), "--yes", settings=elsewhere)
     with refused("There is no backup"):
