@@ -102,7 +102,6 @@ async def test_a_crash_in_the_middle_of_a_turn_quotes_nobody(
 
     monkeypatch.setattr(turns, "as_read", broken)
     await chat.say(WORD)
-    await chat.sees("…")
     await town.resting()
     text = logged.getvalue()
     assert "ValueError" in text
