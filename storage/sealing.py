@@ -87,7 +87,7 @@ class DataKeyHandle:
         Raises:
             UnsealError: it was changed, or sealed for another place or by another key.
         """
-        if _key_of(where, row, blob) != self.id:
+        if blob[:17] != self._prefix or len(blob) < _HEAD + _TAG:
             raise _unreadable(where, row)
         try:
             return self._cipher.decrypt(blob[17:_HEAD], blob[_HEAD:], _bound_to(where, row, self.id))
