@@ -53,7 +53,7 @@ def rows(size: Size) -> list[Row]:
         Row("added latency p95, ms", "latency p95", 1000, ""),
         Row(f"{streams}: wall time, s", "streams", 1, f"≤ {size.seconds * 1.2:g} s"),
         Row("  the model's own time, s", "streams model", 1, ""),
-        Row("  CPU, % of a core", "streams cpu", 100, ""),
+        Row("  CPU time, s", "streams cpu", 1, ""),
         Row("  peak memory, MB", "peak memory", 1 / MEGABYTE, "< 300 MB", ratio=False),
         Row("start to ready, s", "start", 1, "≤ import + 2 s"),
         Row("  of it import, s", "import", 1, ""),

@@ -113,7 +113,7 @@ async def _streams(people: People, process: psutil.Process, size: Size, figures:
         last = [(await people.times(chat))[-1] for chat in chats]
         first = min(one.asked_at for one in last)
         figures.values["streams"] = (max(one.shown_at for one in last) - first).total_seconds()
-    figures.values["streams cpu"] = (_cpu(process) - cpu) / size.seconds
+    figures.values["streams cpu"] = _cpu(process) - cpu
     figures.values["streams model"] = max(await people.model_seconds(), default=0.0)
     figures.values["peak memory"] = max(peak)
 
