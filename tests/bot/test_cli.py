@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -38,14 +37,9 @@ def prowex(*words: str, **environ: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_version_and_help_start_within_three_tenths_of_a_second():
-    for word in ("version", "--help", "--version"):
-        took = []
-        for _ in range(3):
-            began = time.monotonic()
-            assert prowex(word).returncode == 0
-            took.append(time.monotonic() - began)
-        assert min(took) < 0.3, word
+@pytest.mark.parametrize("word", ["version", "--help", "--version"])
+def test_version_and_help_need_no_settings(word: str):
+    assert prowex(word, PROWEX_PORT="not a number").returncode == 0
 
 
 def test_version_and_help_load_no_big_package():
