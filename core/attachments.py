@@ -26,7 +26,6 @@ STORED = "stored:"
 FETCH_ATTEMPTS = 4
 
 _PICTURES = {"image/png", "image/jpeg", "image/webp", "image/gif", "application/pdf"}
-_TEXTS = {"application/json", "application/xml", "application/yaml", "application/toml", "application/javascript"}
 
 
 @dataclass(slots=True)
@@ -34,8 +33,8 @@ class ForModel:
     """What a model gets of a turn's files.
 
     Args:
-        remarks: text files' content, and a sentence for each file that can't be used.
-        unusable: names of files that can't be used.
+        remarks: text files' content.
+        unusable: a sentence for each file that can't be used.
     """
 
     pictures: list[Picture]
@@ -72,18 +71,18 @@ class Attachments:
         index: int,
     ) -> None:
         attachment = kept.attachments[index]
-        name = attachment.name or attachment.media_type
+        name = _name(attachment)
         try:
             data = await self._bytes(held, target, conversation_id, entry, kept, index)
         except Refused as refused:
-            found.unusable.append(f"{name} ({refused.reason})")
+            found.unusable.append(f"I can't use {name}: {refused.reason}.")
             return
         if attachment.media_type in _PICTURES:
             found.pictures.append(Picture(attachment.media_type, data, attachment.name))
         elif (text := _text_of(attachment, data)) is not None:
             found.remarks.append(f"[content of {name}:]\n{text}")
         else:
-            found.unusable.append(f"{name} (I can read pictures, PDF and text, not {attachment.media_type})")
+            found.unusable.append(_unusable(attachment))
 
     async def _bytes(
         self, held: Held, target: Target, conversation_id: UUID, entry: InboxEntry, kept: Kept, index: int
@@ -133,11 +132,31 @@ class Attachments:
             await InboxEntry.filter(id=entry.id).update(body=body)
 
 
+def _name(attachment: Attachment) -> str:
+    """Return what a person would call it: a file by its name, anything else by what it is."""
+    name = attachment.name or attachment.media_type
+    return f"“{name}”" if "." in name else f"the {name}"
+
+
+def _unusable(attachment: Attachment) -> str:
+    kind = attachment.media_type.partition("/")[0]
+    name, can = _name(attachment), "I read text, pictures and PDF"
+    if kind in ("audio", "video"):
+        return f"I can't {'listen to' if kind == 'audio' else 'watch'} {name}: {can}."
+    return f"I can't read {name}: {can}, not {attachment.media_type}."
+
+
 def _text_of(attachment: Attachment, data: bytes) -> str | None:
-    if not (attachment.media_type.startswith("text/") or attachment.media_type in _TEXTS):
+    """Return the words of a text, whatever it says that it is; None if it is none."""
+    kind = attachment.media_type.partition("/")[0]
+    if kind in ("audio", "video", "font"):
         return None
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
+        if kind != "text":
+            return None
+        text = data.decode("cp1252", "replace")
+    if "\0" in text:
         return None
     return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}\n[cut: the file goes on]"

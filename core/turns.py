@@ -141,13 +141,12 @@ class Turns:
         files = await self._attachments.for_model(held, run.target, run.turn.conversation_id, entries)
         group = run.target.place is Place.GROUP
         words = join_texts(as_read(waiting.kept, group=group) for waiting in run.entries)
-        unusable = [f"I can't use {what}." for what in files.unusable]
-        if unusable and not files.pictures and not files.remarks and not any(w.kept.text for w in run.entries):
-            return Outcome(TurnState.DONE, f"{' '.join(unusable)} Send me the words, a picture, a PDF or a text file.")
+        if files.unusable and not files.pictures and not files.remarks and not any(w.kept.text for w in run.entries):
+            return Outcome(TurnState.DONE, f"{' '.join(files.unusable)} Please send me the words instead.")
         task = Task(
             answering=run.answering,
             said=await recall(self._sealer, run.turn.conversation_id, before=run.turn.id, group=group),
-            present="\n\n".join([words, *files.remarks, *(f"[{sentence}]" for sentence in unusable)]),
+            present="\n\n".join([words, *files.remarks, *(f"[{sentence}]" for sentence in files.unusable)]),
             pictures=tuple(files.pictures),
             person_id=run.entries[0].entry.identity_id,
             where=_WHERE.get((held.channel, group), "a chat"),
