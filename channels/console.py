@@ -73,4 +73,6 @@ class ConsoleChannel:
         self.buttons = [button.command for row in piece.buttons for button in row]
         for number, label in enumerate((button.label for row in piece.buttons for button in row), 1):
             self._write(f"  [{number}] {label}")
+        if self._styled:
+            self._write("")
         self.answered.set()

@@ -69,7 +69,7 @@ async def _lines() -> AsyncIterator[str]:
         from prompt_toolkit.patch_stdout import patch_stdout
 
         session: PromptSession[str] = PromptSession()
-        with patch_stdout(), contextlib.suppress(EOFError, KeyboardInterrupt):
+        with patch_stdout(raw=True), contextlib.suppress(EOFError, KeyboardInterrupt):
             while True:
                 yield await session.prompt_async("you> ")
     else:
