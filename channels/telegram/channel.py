@@ -248,8 +248,9 @@ def _keyboard(piece: Piece) -> InlineKeyboardMarkup | None:
 
 
 def _reason(error: TelegramAPIError) -> str:
-    """Return what went wrong in Telegram's words, without the part that may quote the text it refused."""
-    return ": ".join(error.message.split(": ")[:2])
+    """Return what went wrong in Telegram's words: `Bad Request: what: details that may quote the refused text`."""
+    kind, *what = error.message.split(": ")
+    return what[0] if what else kind
 
 
 @asynccontextmanager
