@@ -4,7 +4,10 @@ import argparse
 import io
 import json
 import os
+import pty
+import select
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -126,6 +129,34 @@ async def test_retry_prints_the_new_answer(typed: Type) -> None:
         "  [1] Retry",
         "echo: hi",
     ]
+
+
+@pytest.mark.sqlite
+def test_on_a_terminal_the_answer_is_styled(tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm-256color", PROWEX_DATA_DIR=str(tmp_path / "data"), OPENAI_API_KEY="")
+        os.execv(sys.executable, [sys.executable, "-m", "bot", "--env-file", str(tmp_path / "none"), "chat"])
+    seen = _until(terminal, b"you>")
+    os.write(terminal, b"hi\r")
+    seen += _until(terminal, b"know?")
+    os.write(terminal, b"/quit\r")
+    assert os.waitpid(pid, 0)[1] == 0
+    os.close(terminal)
+    assert b"\x1b[1moffline model\x1b[0m" in seen
+
+
+def _until(terminal: int, wanted: bytes, seconds: float = 60) -> bytes:
+    """Read what a program writes on a terminal until it holds `wanted`; tell it where the cursor is when it asks."""
+    seen, end = b"", time.monotonic() + seconds
+    while wanted not in seen and time.monotonic() < end:
+        if select.select([terminal], [], [], 0.5)[0]:
+            part = os.read(terminal, 65536)
+            if b"\x1b[6n" in part:
+                os.write(terminal, b"\x1b[1;1R")
+            seen += part
+    assert wanted in seen, seen
+    return seen
 
 
 async def run(settings: Settings, operation: str | None, *fields: str, as_json: bool = False) -> int:
