@@ -1,7 +1,7 @@
 """A command runs its operation in the transaction that finishes its inbound, so no crash can run it twice."""
 
 from core import replies
-from core.access import code_in, standing
+from core.access import Verdict, code_in, standing
 from core.directory import KnownChat, Person
 from core.lanes import Held
 from core.operations.card import Card
@@ -42,7 +42,8 @@ class Commands:
             pending = None
             if not card.quiet:
                 pending = await replies.create_once(key, held.id, card.body(), now, answers=entry.message_id)
-            await InboxEntry.filter(id=entry.id).update(state=InboundState.DONE)
+            keep = {} if entry.reason != Verdict.CODE else {"body": None}
+            await InboxEntry.filter(id=entry.id).update(state=InboundState.DONE, **keep)
         for action in call.after_commit:
             action()
         if pending is not None:

@@ -4,7 +4,15 @@ import asyncio
 import hashlib
 from datetime import datetime
 
-from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, MessageEntity, Update, User
+from aiogram.types import (
+    CallbackQuery,
+    ChatMemberUpdated,
+    Message,
+    MessageEntity,
+    MessageOriginUnion,
+    Update,
+    User,
+)
 
 from channels.text.plain import utf16_len
 from core.envelopes import Attachment, Context, Inbound, Origin, Place
@@ -13,6 +21,10 @@ from core.operations.registry import command_in
 ALLOWED_UPDATES = ["message", "callback_query", "my_chat_member"]
 SPLIT_AT = 3_900
 """Telegram's clients cut a text at 4,096 UTF-16 units, at a line or word if there is one near: more may follow."""
+
+
+_NAMED = {"story", "game", "invoice", "checklist", "paid_media", "giveaway"}
+"""What people send and we can do no more with than say what it is."""
 
 
 class Me:
@@ -65,7 +77,7 @@ def _of_message(update_id: int, message: Message, me: Me, now: datetime) -> Inbo
     text, attachments = _text_of(message), _attachments_of(message)
     contexts = _contexts_of(message)
     if message.forward_origin is not None and (words := text or _names_of(attachments)):
-        contexts, text = (*contexts, Context("forward", _forwarded_from(message), words)), ""
+        contexts, text = (*contexts, Context("forward", _said_by(message.forward_origin), words)), ""
     if not text and not attachments and not contexts:
         return None
     spoken = _without_mention(text, me)
@@ -142,7 +154,7 @@ def _text_of(message: Message) -> str:
         return f"[poll: {message.poll.question} Options: {options}]"
     if message.dice is not None:
         return f"[dice {message.dice.emoji}: {message.dice.value}]"
-    return ""
+    return f"[{message.content_type.replace('_', ' ')}]" if message.content_type in _NAMED else ""
 
 
 def _attachments_of(message: Message) -> tuple[Attachment, ...]:
@@ -179,11 +191,12 @@ def _contexts_of(message: Message) -> tuple[Context, ...]:
             return (Context("quote", author or "", quoted),)
         words = _text_of(replied) or _names_of(_attachments_of(replied))
         return (Context("reply", author or "", words),) if words else ()
-    return (Context("quote", "", quoted),) if quoted else ()
+    elsewhere = message.external_reply
+    return (Context("quote", _said_by(elsewhere.origin) if elsewhere else "", quoted),) if quoted else ()
 
 
-def _forwarded_from(message: Message) -> str:
-    origin = message.forward_origin
+def _said_by(origin: MessageOriginUnion) -> str:
+    """Return who said first what is forwarded or quoted from elsewhere."""
     for attribute in ("sender_user", "sender_chat", "chat"):
         sender = getattr(origin, attribute, None)
         if sender is not None:
