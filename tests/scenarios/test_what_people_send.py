@@ -144,6 +144,24 @@ async def test_a_quote_tells_the_model_the_quoted_words(chat: Talk, town: Town) 
     assert words_of(town.asked()[-1])[-1] == ("user", "[Quoting Ann:]\n> the cat\nwho?")
 
 
+async def test_a_quote_from_another_chat_tells_the_model_whose_words_they_are(chat: Talk, town: Town) -> None:
+    message = (await chat.say("is that so?")).wire()
+    await chat.answer()
+    origin = {"type": "user", "date": 1, "sender_user": {"id": 9, "is_bot": False, "first_name": "Grace"}}
+    message |= {"message_id": 900, "quote": {"text": "it rains", "position": 0}, "external_reply": {"origin": origin}}
+    town.telegram.updates.add("message", message, chat.chat.id)
+    await chat.answer()
+    assert words_of(town.asked()[-1])[-1] == ("user", "[Quoting Grace:]\n> it rains\nis that so?")
+
+
+async def test_a_story_is_at_least_named(chat: Talk, town: Town) -> None:
+    message = (await chat.say("hi")).wire()
+    await chat.answer()
+    message |= {"message_id": 900, "text": None, "story": {"id": 1, "chat": chat.chat.wire()}}
+    town.telegram.updates.add("message", message, chat.chat.id)
+    assert await chat.answer() == "echo: [story]"
+
+
 async def test_forwards_tell_the_model_who_said_it(chat: Talk, town: Town) -> None:
     grace = town.telegram.person("Grace")
     news = town.telegram.channel("The News", grace)

@@ -355,6 +355,8 @@ async def test_eight_letters_of_an_open_house_are_words(town: Town) -> None:
     assert await bob.answer() == "echo: Tomorrow"
 
 
-async def test_eight_letters_of_a_stranger_cost_no_riddle(chat: Talk) -> None:
+async def test_eight_letters_of_a_stranger_are_taken_for_a_code_and_not_kept(chat: Talk) -> None:
     await chat.say("Tomorrow")
-    assert len(await chat.answers()) == 1
+    assert "not valid" in await chat.answer()
+    [row] = await InboxEntry.all()
+    assert (row.state, row.body) == ("done", None)
