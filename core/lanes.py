@@ -69,8 +69,9 @@ class Held:
         """
         self.check()
         async with transaction(step) as db:
-            row = await Lane.filter(id=self.id).select_for_update().first().values_list("fence", "holder")
-            if row is None or row[0] != self.fence or row[1] != self.holder:
+            # not `values_list`: it drops the lock, and with it the fence, on PostgreSQL
+            lane = await Lane.filter(id=self.id).select_for_update().only("fence", "holder").first()
+            if lane is None or lane.fence != self.fence or lane.holder != self.holder:
                 raise LaneLost(str(self.id))
             yield db
 

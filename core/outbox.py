@@ -258,6 +258,8 @@ class Outbox:
             part = next((p for p in pending.parts if p.number == number), None)
             if part is None or part.state in (PartState.PENDING, PartState.SENDING):
                 certain &= await self._show_once(held, target, pending, part, number, piece)
+            else:
+                certain &= part.state is not PartState.MAYBE_SENT
         async with held.commit(Step.REPLY_DELIVERED):
             await Reply.filter(id=pending.row.id).update(state=ReplyState.DELIVERED)
             if not certain:
