@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -160,6 +160,8 @@ async def open_database(url: str) -> AsyncIterator[BaseDBAsyncClient]:
     address = address_of(url)
     if isinstance(address, SqliteAddress):
         refuse_far(address.path)
+        with explained(address):
+            _try(address.path)
     context = TortoiseContext()
     with context:
         await context.init(config(address), _enable_global_fallback=True)
@@ -173,6 +175,12 @@ async def open_database(url: str) -> AsyncIterator[BaseDBAsyncClient]:
         await to_the_end(_settle(client, address))
     finally:
         await to_the_end(context.close_connections())
+
+
+def _try(path: Path) -> None:
+    """Open the file once by hand: aiosqlite 0.22 may print a traceback of its thread when it can't."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA schema_version")
 
 
 async def _settle(client: BaseDBAsyncClient, address: Address) -> None:
