@@ -21,6 +21,8 @@ Dialect = Literal["sqlite", "postgres"]
 MODELS = "storage.tables"
 POOL_SIZE = 10
 CONNECT_SECONDS = 10.0
+IDLE_SECONDS = 20.0
+"""PostgreSQL rolls back a transaction that is idle for so long: a process that stands still must hold up nobody."""
 
 _POSTGRES_SCHEMES = ("postgres", "postgresql", "asyncpg", "postgresql+asyncpg")
 _POSTGRES_OPTIONS = ("ssl", "sslmode", "host", "statement_cache_size", "maxsize")
@@ -144,6 +146,9 @@ def _connection(address: Address) -> dict[str, Any]:
     if isinstance(address, SqliteAddress):
         return {"engine": "tortoise.backends.sqlite", "credentials": {"file_path": str(address.path), **_PRAGMAS}}
     credentials = {"minsize": 1, "maxsize": address.pool_size, **address.credentials}
+    if address.options.get("statement_cache_size") != 0:
+        # pgbouncer, which that option is for, refuses what it does not know
+        credentials["server_settings"] = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000:.0f}"}
     return {"engine": "tortoise.backends.asyncpg", "credentials": credentials}
 
 
