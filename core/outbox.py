@@ -8,6 +8,7 @@ one go (a command's card) pass pending → sending → sent; where the platform 
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -32,6 +33,7 @@ READY = Piece("Your answer is ready:")
 TYPING_SECONDS = 5.0
 FIRST_TYPING_SECONDS = 1.0
 LONGEST_BACKOFF = 30.0
+MOST_PATIENCE = 3
 REMEMBERED_PAUSE = 3.0
 """A pause the platform asked for that is longer than this many seconds is remembered across a restart."""
 
@@ -46,10 +48,17 @@ def target_of(held: Held, chat: Chat, answers: str) -> Target:
 
 
 class Outbox:
-    """Shows replies through the channels, within their budgets."""
+    """Shows replies through the channels, within their budgets.
 
-    def __init__(self, channels: Mapping[str, Channel], clock: Clock) -> None:
+    Args:
+        chance: a number in [0, 1), for the jitter.
+    """
+
+    def __init__(
+        self, channels: Mapping[str, Channel], clock: Clock, chance: Callable[[], float] = random.random
+    ) -> None:
         self._channels = channels
+        self._chance = chance
         self._clock = clock
         self._pacers = {name: Pacer(channel.budgets, clock) for name, channel in channels.items()}
 
@@ -81,10 +90,13 @@ class Outbox:
 
     async def _wait(self, held: Held, target: Target, later: TryLater, attempt: int) -> None:
         if later.flood:
-            self._pacers[target.channel].pause(target.chat, target.place, later.retry_after)
-            log.info("the platform asked for a pause", extra={"lane": str(held.id), "seconds": later.retry_after})
-            if later.retry_after > REMEMBERED_PAUSE:
-                await self._remember(held, later.retry_after)
+            # Another process may show things in the same chat: without some chance in it, two that are asked for pauses
+            # in turn could go on extending each other's for ever.
+            seconds = later.retry_after * (1 + min(attempt - 1, MOST_PATIENCE) * self._chance())
+            self._pacers[target.channel].pause(target.chat, target.place, seconds)
+            log.info("the platform asked for a pause", extra={"lane": str(held.id), "seconds": round(seconds, 1)})
+            if seconds > REMEMBERED_PAUSE:
+                await self._remember(held, seconds)
         else:
             await asyncio.sleep(min(LONGEST_BACKOFF, max(later.retry_after, 0.2 * 2**attempt)))
 
