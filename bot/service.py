@@ -17,9 +17,12 @@ from bot.web_ports import WebFiles, WebTranscript
 from channels.web import Hub, WebChannel
 from core.channel import Channel
 from storage.clock import SystemClock
+from storage.errors import surviving
 
 if TYPE_CHECKING:
     from bot.telegram import Telegram
+
+HOUSEKEEPING_SECONDS = 3600.0
 
 log = logging.getLogger("prowex.service")
 
@@ -59,6 +62,7 @@ class Service:
         app = create_app(self._dependencies())
         async with serve(app, settings.host, settings.port) as port, asyncio.TaskGroup() as group:
             lanes = group.create_task(self._core.run())
+            house = group.create_task(self._keep_house())
             receiving = None
             if self._telegram is not None:
                 from bot import telegram as telegrams
@@ -78,6 +82,14 @@ class Service:
                 log.warning("some answers were not finished in time; they are resumed at the next start")
             self._hub.close()
             lanes.cancel()
+            house.cancel()
+
+    async def _keep_house(self) -> None:
+        """Remove, now and then, what a crash left in the file store: bytes without a row."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            with surviving(log, "files could not be swept"):
+                await self._foundation.files.sweep()
 
     def _channels(self) -> list[str]:
         return ["web", *(["telegram"] if self._telegram is not None else [])]

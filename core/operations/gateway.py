@@ -46,7 +46,7 @@ def _what_is_wrong(operation: Operation, error: ValidationError) -> str:
     problems = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         field = str(problem["loc"][0]) if problem["loc"] else ""
-        message = problem["msg"].removeprefix("Value error, ")
+        message = problem["msg"].removeprefix("Value error, ").rstrip(".")
         problems.append(f"{field}: {message[:1].lower()}{message[1:]}" if field else message)
     return f"{'; '.join(problems)}. Write it like this: `{operation.usage()}`"
 
