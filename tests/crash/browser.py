@@ -59,12 +59,20 @@ class Browser(Talker):
         self._following = asyncio.create_task(self._follow())
 
     async def read_page(self) -> "list[Article]":
-        """Load the chat's page; return the messages that it shows."""
+        """Load the chat's page and, as somebody who scrolls up does, all that was before; return the messages."""
         async with self._client.get(f"{self._app.url}/chat", allow_redirects=False) as page:
             text = await page.text()
         if token := re.search(r'name="form-token" content="([^"]+)"', text):
             self._token = token[1]
-        return articles(text)
+        found = articles(text)
+        while found and not re.search(r'id="earlier"[^>]* hidden', text):
+            query = {"before": found[0].id}
+            async with self._client.get(f"{self._app.url}/chat/messages", params=query) as answer:
+                more = await answer.json()
+            found = [*(articles(one["html"])[0] for one in more["messages"]), *found]
+            if not more["earlier"]:
+                break
+        return found
 
     async def _follow(self) -> None:
         timeout = aiohttp.ClientTimeout(total=None, sock_read=60)
@@ -90,7 +98,9 @@ class Browser(Talker):
     def _take(self, name: str, data: dict[str, object]) -> None:
         if name == "sync":
             shown = [articles(str(one["html"]))[0] for one in data["messages"]]  # type: ignore[attr-defined]
-            self._shown = {one.id: one for one in shown}
+            first = shown[0].at if data["full"] else ""
+            earlier = {key: one for key, one in self._shown.items() if one.at < first}
+            self._shown = {**earlier, **{one.id: one for one in shown}}
         elif name == "show":
             article = articles(str(data["html"]))[0]
             self._shown[article.id] = article
@@ -191,6 +201,7 @@ class _Articles(HTMLParser):
             self._open = True
         elif self._open and tag == "div" and ("words" in attributes.get("class", "").split() or self._depth):
             self._depth += 1
+            self.found[-1].text += "\n"
         elif self._open and tag == "button" and "data-command" in attributes:
             self._button = attributes["data-command"]
         elif self._depth and tag in ("p", "br", "li"):

@@ -66,20 +66,21 @@ BRIEF = {"poll": traffic.briefly, "webhook": traffic.briefly, "web": traffic.bri
 
 
 @asynccontextmanager
-async def judged(world: World, result: Result) -> AsyncIterator[World]:
+async def judged(world: World, result: Result, *, up: bool = True) -> AsyncIterator[World]:
     """Run the block in a world whose process is started, then judge it into `result`."""
     started = time.monotonic()
     async with world:
         await world.app.start()
-        await world.app.up()
+        if up:
+            await world.app.up()
         try:
             async with asyncio.timeout(600):
                 yield world
         except TimeoutError:
             result.verdict.break_("I1", "the people were not done within ten minutes")
         result.verdict.add(await world.finish())
-        result.fired = len(world.app.kills)
-        result.recoveries = _recoveries(world)
+        result.fired = result.fired or len(world.app.kills)
+        result.recoveries += _recoveries(world)
         if result.verdict.violations:
             result.transcript, result.log = world.transcripts(), world.logs()
     world.remove()

@@ -14,6 +14,7 @@ from tests.crash.zygote import Zygote
 from tests.postgres import Postgres
 
 SHORT_LEASES = {
+    "storage.database.IDLE_SECONDS": 2.0,
     "core.lanes.LEASE_SECONDS": 3.0,
     "core.lanes.RENEW_SECONDS": 0.7,
     "channels.telegram.receive.LEASE_SECONDS": 4.0,
@@ -21,6 +22,8 @@ SHORT_LEASES = {
     "channels.telegram.receive.STANDBY_SECONDS": 0.5,
 }
 FAILOVER_WITHIN = 40.0
+BEFORE_IT_IS_UP = ("admin.write.before#1", "key.create.before#1")
+"""A process that stands still in its first transactions finds its connection gone: it ends and is started again."""
 
 
 def zombie(postgres: Postgres, channel: str, fault: str) -> Scenario:
@@ -29,9 +32,9 @@ def zombie(postgres: Postgres, channel: str, fault: str) -> Scenario:
 
     async def run(zygote: Zygote) -> Result:
         result = Result(name, Verdict(), wanted=1)
-        url = await postgres.fresh()
+        url = await postgres.empty()
         world = World(zygote, channel, faults=[f"{fault}:stop"], database=url, constants=SHORT_LEASES)
-        async with judged(world, result):
+        async with judged(world, result, up=False):
             talking = asyncio.create_task(traffic.on_telegram(world))
             if await _stopped(world.app, talking):
                 result.fired = 1
@@ -63,7 +66,7 @@ def shared(postgres: Postgres, channel: str, seed: int, kills: int) -> Scenario:
 
     async def run(zygote: Zygote) -> Result:
         result, chance = Result(name, Verdict()), random.Random(seed)
-        url = await postgres.fresh()
+        url = await postgres.empty()
         async with judged(World(zygote, channel, database=url, constants=SHORT_LEASES), result) as world:
             other = world.new_app("other")
             await other.start()
@@ -89,7 +92,7 @@ def failover(postgres: Postgres, *, one_folder: bool) -> Scenario:
 
     async def run(zygote: Zygote) -> Result:
         result = Result(name, Verdict())
-        url = await postgres.fresh()
+        url = await postgres.empty()
         async with judged(World(zygote, "poll", database=url), result) as world:
             folder = {"PROWEX_DATA_DIR": str(world.folder / "app-data")} if one_folder else {}
             other = world.new_app("other", **folder)
@@ -116,7 +119,8 @@ def failover(postgres: Postgres, *, one_folder: bool) -> Scenario:
 
 def everything(postgres: Postgres, channel: str, hits: dict[str, int], kills: int, seed: int) -> list[Scenario]:
     """Return all scenarios of a channel that need two processes."""
-    found = [zombie(postgres, channel, f"{name}#{hit}") for name in sorted(hits) if name != "count" for hit in (1, 3)]
+    faults = [f"{name}#{hit}" for name in sorted(hits) if name != "count" for hit in (1, 3)]
+    found = [zombie(postgres, channel, fault) for fault in faults if fault not in BEFORE_IT_IS_UP]
     found += [shared(postgres, channel, seed + number, kills // 2) for number in range(2)]
     if channel == "poll":
         found += [failover(postgres, one_folder=one_folder) for one_folder in (True, False)]

@@ -1,0 +1,49 @@
+"""The crash suite's short form: each hot point once, a few of everything else. `make crash` runs all of it."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.crash import scenarios, zombies
+from tests.crash.report import run_all, summary
+from tests.crash.scenarios import HOT, Scenario, point
+from tests.crash.zygote import Zygote
+from tests.postgres import Postgres
+
+JOBS = 8
+
+
+def chosen() -> list[Scenario]:
+    found = [point("poll", f"{name}#2", brief=True) for name in HOT]
+    found += [
+        point("poll", "part.sending.after#2", "reply.delivered.before#1", brief=True, kind="pairs"),
+        point("poll", "turn.finish.after#2", "call.edit.after#1", brief=True, kind="pairs"),
+        point("poll", "call.edit.after#2", "turn.resume.after#1", brief=True, kind="recovery"),
+        point("poll", "call.edit.after#2", "call.delete.after#1", brief=True, kind="recovery"),
+        point("poll", "call.model.before#2:raise,lane.fail.before#1", brief=True, kind="failing"),
+        point("poll", "call.poll.after#3", brief=True),
+    ]
+    for name in ("inbox.accept.before", "inbox.accept.after", "call.post.after", "turn.finish.after"):
+        found.append(point("webhook", f"{name}#2", brief=True))
+    for name in ("inbox.accept.after", "part.reserved.before", "turn.finish.after", "part.sending.after"):
+        found.append(point("web", f"{name}#1", brief=True))
+    found += [scenarios.lost_answer("poll", method, 3) for method in ("sendMessage", "editMessageText")]
+    found.append(scenarios.random_kills("poll", 7, 10))
+    found.append(scenarios.ends("poll", 0.6))
+    return found
+
+
+@pytest.mark.sqlite
+@pytest.mark.timeout(300)
+async def test_whatever_is_killed_people_get_each_answer_once(tmp_path: Path, postgres: Postgres) -> None:
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
+    async with asyncio.timeout(280), Zygote() as zygote:
+        # the longest first
+        those = [zombies.zombie(postgres, "webhook", "call.edit.after#2"), *reversed(chosen())]
+        results = await run_all(zygote, those, JOBS, tmp_path, progress=False)
+    failed = {result.name: result.verdict.violations for result in results if result.verdict.violations}
+    print(summary(results))
+    assert failed == {}
+    assert sum(result.fired for result in results) >= len(HOT) + 25
