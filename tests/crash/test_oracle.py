@@ -101,4 +101,4 @@ def test_the_page_is_read_as_a_person_reads_it() -> None:
     )
     first, second = articles(html)
     assert (first.who, first.text.split(), first.buttons) == ("agent", ["one", "two"], {"Retry": "/retry x"})
-    assert (second.who, second.text, second.state) == ("person", "three", "waiting")
+    assert (second.who, second.text.strip(), second.state) == ("person", "three", "waiting")
