@@ -50,11 +50,15 @@ async def test_a_process_that_stands_still_in_a_transaction_holds_up_nobody_for_
         lane = await a_lane(clock)
         elsewhere = await asyncpg.connect(database_url)
         try:
-            with pytest.raises(Exception, match="(?i)connection|terminat|closed"):
+
+            async def stand_still() -> None:
                 async with transaction(Step.LANE_CLAIM):
                     await Lane.filter(id=lane.id).update(fence=7)
                     async with asyncio.timeout(5):
                         await elsewhere.execute("UPDATE lanes SET fence = 8 WHERE id = $1", lane.id)
+
+            with pytest.raises(Exception, match=r"(?i)connection|terminat|closed"):
+                await stand_still()
             assert await elsewhere.fetchval("SELECT fence FROM lanes WHERE id = $1", lane.id) == 8
         finally:
             await elsewhere.close()
