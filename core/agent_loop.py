@@ -14,6 +14,7 @@ from core.providers.port import (
     End,
     LanguageModel,
     ModelError,
+    ModelRefused,
     ModelRequest,
     ModelTooLong,
     Picture,
@@ -93,11 +94,12 @@ class AgentLoop:
             try:
                 model, model_name = self._catalogue.get(name)
                 return await self._ask(task, name, model, model_name, characters, progress)
-            except ModelTooLong as error:
-                if characters <= SHORTEST_CONTEXT or not task.said:
-                    return _failed(name, error)
-                characters = max(SHORTEST_CONTEXT, characters // 3)
             except ModelError as error:
+                if isinstance(error, ModelRefused) and _forget_pictures(task.said):
+                    continue
+                if isinstance(error, ModelTooLong) and characters > SHORTEST_CONTEXT and task.said:
+                    characters = max(SHORTEST_CONTEXT, characters // 3)
+                    continue
                 log.warning("the model gave no answer", extra={"model": name, "reason": error.reason})
                 return _failed(name, error)
 
@@ -142,6 +144,14 @@ class _Progress:
 
     def restart(self) -> None:
         self._pieces.clear()
+
+
+def _forget_pictures(said: Sequence[Said]) -> bool:
+    """Take the pictures out of what was said before: not every model can see. Return whether there were any."""
+    had = [exchange for exchange in said if exchange.pictures]
+    for exchange in had:
+        exchange.pictures = ()
+    return bool(had)
 
 
 def _circumstances(task: Task) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 from core.channel import Channel, Refused, TryLater
 from core.directory import Person
 from core.envelopes import Attachment, Target
+from core.history import Said
 from core.lanes import Held
 from core.outbox import Outbox
 from core.providers.port import Picture
@@ -22,6 +23,8 @@ log = logging.getLogger("prowex.attachments")
 
 MOST_BYTES = 20 * 1024 * 1024
 MOST_TEXT = 40_000
+MOST_PICTURES = 8
+"""Pictures of earlier exchanges that a model looks at again."""
 STORED = "stored:"
 FETCH_ATTEMPTS = 4
 
@@ -60,6 +63,27 @@ class Attachments:
                 await self._add(found, held, target, conversation_id, entry, kept, index)
         return found
 
+    async def look_back(self, said: Sequence[Said]) -> None:
+        """Show files of earlier exchanges again, the latest first, as many as a model is shown at most."""
+        pictures, room, letters = MOST_PICTURES, MOST_BYTES // 2, MOST_TEXT
+        for exchange in reversed(said):
+            for attachment in exchange.files:
+                picture = attachment.media_type in _PICTURES
+                if not attachment.reference.startswith(STORED) or (
+                    picture and (not pictures or attachment.size > room)
+                ):
+                    continue
+                try:
+                    _, _, data = await self._files.get(UUID(attachment.reference.removeprefix(STORED)))
+                except FileNotFoundError:
+                    continue
+                if picture:
+                    exchange.pictures += (Picture(attachment.media_type, data, attachment.name),)
+                    pictures, room = pictures - 1, room - len(data)
+                elif (text := _text_of(attachment, data)) is not None and len(text) <= letters:
+                    exchange.person += f"\n{_content_of(attachment, text)}"
+                    letters -= len(text)
+
     async def _add(
         self,
         found: ForModel,
@@ -80,7 +104,7 @@ class Attachments:
         if attachment.media_type in _PICTURES:
             found.pictures.append(Picture(attachment.media_type, data, attachment.name))
         elif (text := _text_of(attachment, data)) is not None:
-            found.remarks.append(f"[content of {name}:]\n{text}")
+            found.remarks.append(_content_of(attachment, text))
         else:
             found.unusable.append(_unusable(attachment))
 
@@ -130,6 +154,10 @@ class Attachments:
         async with held.commit(Step.FILE_KEPT):
             body = key.seal("inbox.body", entry.id, kept_to_json(kept))
             await InboxEntry.filter(id=entry.id).update(body=body)
+
+
+def _content_of(attachment: Attachment, text: str) -> str:
+    return f"[content of {attachment.name or attachment.media_type}:]\n{text}"
 
 
 def _name(attachment: Attachment) -> str:

@@ -1,16 +1,15 @@
 """What the model is shown: what was said before in the conversation, and the words of the present turn."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from core import replies
-from core.envelopes import Context
+from core.envelopes import Attachment, Context
 from core.providers.port import Message, Picture
 from core.wire import Kept
-from storage.queries import ids_of
 from storage.sealing import Sealer
-from storage.tables import InboundState, InboxEntry, Reply, ReplyState, Turn
+from storage.tables import InboundState, InboxEntry, Reply, ReplyState, Turn, TurnState
 
 MOST_TURNS = 40
 CONTEXT_CHARACTERS = 60_000
@@ -21,16 +20,22 @@ _KINDS = {"reply": "In reply to", "quote": "Quoting", "forward": "Forwarded from
 
 @dataclass(slots=True)
 class Said:
-    """One exchange of the past: what people wrote, and what the agent answered."""
+    """One exchange of the past: what people wrote and sent, and what the agent answered.
+
+    Args:
+        pictures: those of the files that the model looks at again.
+    """
 
     person: str = ""
     agent: str = ""
+    files: list[Attachment] = field(default_factory=list)
+    pictures: tuple[Picture, ...] = ()
 
 
 async def recall(sealer: Sealer, conversation_id: UUID, *, before: UUID, group: bool = False) -> list[Said]:
     """Return the conversation's exchanges before the turn `before`, oldest first, the latest `MOST_TURNS`."""
     turns = Turn.filter(conversation_id=conversation_id, superseded=False, id__lt=before)
-    recent = await ids_of(turns.order_by("-id").limit(MOST_TURNS))
+    recent = dict(await turns.order_by("-id").limit(MOST_TURNS).values_list("id", "state"))
     if not recent:
         return []
     said: dict[UUID | None, Said] = {turn_id: Said() for turn_id in sorted(recent)}
@@ -38,7 +43,10 @@ async def recall(sealer: Sealer, conversation_id: UUID, *, before: UUID, group: 
     rows = await entries.order_by("position", "id").values_list("turn_id", "id", "body")
     texts = await sealer.unseal_many("inbox.body", [(row[1], bytes(row[2] or b"")) for row in rows])
     for row, text in zip(rows, texts, strict=True):
-        said[row[0]].person = join_texts([said[row[0]].person, as_read(Kept(text), group=group)])
+        exchange, kept = said[row[0]], Kept(text)
+        exchange.person = join_texts([exchange.person, as_read(kept, group=group)])
+        if recent[row[0]] != TurnState.FAILED:  # perhaps because of them
+            exchange.files += kept.attachments
     answers = Reply.filter(turn_id__in=list(said), state__in=[ReplyState.FINAL, ReplyState.DELIVERED])
     rows = await answers.values_list("turn_id", "id", "body")
     bodies = await replies.bodies_of(sealer, [(row[1], bytes(row[2] or b"")) for row in rows])
@@ -89,7 +97,7 @@ def as_messages(said: Sequence[Said], present: str, pictures: tuple[Picture, ...
     messages = []
     for exchange in reversed(kept):
         if exchange.person:
-            messages.append(Message("user", exchange.person))
+            messages.append(Message("user", exchange.person, exchange.pictures))
         if exchange.agent:
             messages.append(Message("assistant", exchange.agent))
     messages.append(Message("user", present, pictures))

@@ -143,9 +143,11 @@ class Turns:
         words = join_texts(as_read(waiting.kept, group=group) for waiting in run.entries)
         if files.unusable and not files.pictures and not files.remarks and not any(w.kept.text for w in run.entries):
             return Outcome(TurnState.DONE, f"{' '.join(files.unusable)} Please send me the words instead.")
+        said = await recall(self._sealer, run.turn.conversation_id, before=run.turn.id, group=group)
+        await self._attachments.look_back(said)
         task = Task(
             answering=run.answering,
-            said=await recall(self._sealer, run.turn.conversation_id, before=run.turn.id, group=group),
+            said=said,
             present="\n\n".join([words, *files.remarks, *(f"[{sentence}]" for sentence in files.unusable)]),
             pictures=tuple(files.pictures),
             person_id=run.entries[0].entry.identity_id,
