@@ -3,6 +3,7 @@
 import pytest
 
 from tests.scenarios.town import Talk, Town, pictures_of, words_of
+from tests.servers.openai_script import Plan
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 
@@ -109,6 +110,55 @@ async def test_a_file_is_fetched_once_and_seen_again_by_retry(chat: Talk, town: 
     await chat.answer()
     assert pictures_of(town.asked()[-1]) == 1
     assert town.telegram.journal.by_method["getFile"] == 1
+
+
+async def test_a_picture_is_seen_again_when_it_is_talked_about_later(chat: Talk, town: Town) -> None:
+    await chat.send("photo", JPEG, "photo.jpg", "image/jpeg")
+    await chat.answer()
+    await chat.say("What is on the left?")
+    await chat.answer()
+    first, _, last = town.asked()[-1].body["messages"][1:]
+    assert [part["type"] for part in first["content"]] == ["text", "image_url"]
+    assert last == {"role": "user", "content": "What is on the left?"}
+    await chat.say("/new")
+    await chat.say("And now?")
+    await chat.answers()
+    assert pictures_of(town.asked()[-1]) == 0
+
+
+async def test_a_text_file_is_read_again_when_it_is_talked_about_later(chat: Talk, town: Town) -> None:
+    await chat.send("document", b"Clause 3: no cats.", "contract.txt", "text/plain")
+    await chat.answer()
+    await chat.say("What about cats?")
+    await chat.answer()
+    assert "Clause 3: no cats." in words_of(town.asked()[-1])[0][1]
+
+
+async def test_only_the_latest_pictures_are_seen_again(chat: Talk, town: Town) -> None:
+    await chat.album([JPEG + bytes([number]) for number in range(6)])
+    await chat.answer()
+    await chat.album([JPEG + bytes([number]) for number in range(10, 16)])
+    await chat.answer()
+    await chat.say("Which of them all?")
+    await chat.answer()
+    assert pictures_of(town.asked()[-1]) == 8
+
+
+async def test_a_model_that_cannot_see_is_asked_without_the_pictures_of_before(chat: Talk, town: Town) -> None:
+    await chat.send("photo", JPEG, "photo.jpg", "image/jpeg")
+    await chat.answer()
+    town.openai.rules.append(lambda body: Plan(status=400) if "image_url" in str(body["messages"]) else None)
+    await chat.say("And?")
+    assert await chat.answer() == "echo: And?"
+
+
+async def test_a_picture_that_a_model_refused_does_not_spoil_what_follows(chat: Talk, town: Town) -> None:
+    town.openai.rules.append(lambda body: Plan(status=400) if "image_url" in str(body["messages"]) else None)
+    await chat.send("photo", JPEG, "photo.jpg", "image/jpeg")
+    assert "did not accept the request" in await chat.answer()
+    await chat.say("hi")
+    assert await chat.answer() == "echo: hi"
+    assert len(town.asked()) == 2
 
 
 @pytest.mark.parametrize(
