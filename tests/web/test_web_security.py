@@ -30,6 +30,8 @@ MATRIX = [
     ("http://127.0.0.1:{port}.evil.example", None, False),
 ]
 
+NO_FILE = "/files/0192f0c1-0000-7000-8000-000000000001"
+
 
 def manners(world, origin, site):
     headers = {}
@@ -100,7 +102,7 @@ async def test_a_message_needs_the_token_too(browser):
 
 PATHS = [
     "/", "/login", "/open/abc", "/welcome", "/settings", "/chat", "/chat/messages", "/healthz", "/readyz", "/metrics",
-    "/nowhere", "/static/nothing.css", "/files/" + str(uuid4()), "/logout",
+    "/nowhere", "/static/nothing.css", NO_FILE, "/logout",
 ]  # fmt: skip
 
 
@@ -257,7 +259,7 @@ async def test_coming_from_another_site_goes_on_from_our_own_page(browser):
         ("POST", "/logout"),
         ("POST", "/settings/password"),
         ("GET", "/welcome"),
-        ("GET", "/files/" + str(uuid4())),
+        ("GET", NO_FILE),
     ],
 )
 async def test_without_a_session_nothing_of_the_chat_is_reached(browser, method, path):
