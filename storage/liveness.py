@@ -1,7 +1,7 @@
-"""Which processes of this data folder are alive: each holds a lock on a file of its own, and the system lets go of it
-the moment the process ends, however it ends. So what a killed process held need not wait until its lease expires.
+"""Which processes of this data folder are alive, so that what a killed one held need not wait for its lease to expire.
 
-A process that is merely stopped keeps its lock, and processes elsewhere are not seen: for those, leases expire.
+Each holds a lock on a file of its own; the system lets go of it the moment the process ends, however it ends. A
+process that is merely stopped keeps its lock, and processes elsewhere are not seen: for those, leases expire.
 """
 
 import contextlib
