@@ -1,12 +1,13 @@
 # make run      talk to an agent a minute from now: http://127.0.0.1:8080
 # make test     all tests, on SQLite and then on PostgreSQL        PYTEST_ARGS="-k lanes" picks some
+# make slow     the tests that take long
 # make check    lint, format, types, layers
 # make bench    side by side with a bare bot                       make crash    kill it everywhere, lose nothing
 # make clean    remove what was made here; data/ and .env stay     make lock     renew constraints.txt
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run test test-sqlite test-postgres check bench crash clean lock
+.PHONY: run test test-sqlite test-postgres test-crash slow check bench crash clean lock
 
 # The first Python on the path that is new enough; else python3, which then says so.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -19,18 +20,30 @@ FALLBACK := $(BIN)/python -m pip install --quiet -c constraints.txt
 
 POSTGRES_TESTS ?= $(wildcard tests/storage tests/core tests/scenarios)
 PYTEST_ARGS ?=
+WORKERS ?= 2
 ARGS ?=
 
 run: .venv/installed
 	@exec $(BIN)/prowex run $(ARGS)
 
-test: test-sqlite test-postgres
+test: test-sqlite test-postgres test-crash
+
+# A file's tests stay in one process: they share servers that are costly to start.
+PYTEST := $(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
+CRASH := tests/crash/test_crash_short.py
 
 test-sqlite: .venv/installed-dev
-	PROWEX_TEST_DATABASE=sqlite $(BIN)/pytest $(PYTEST_ARGS)
+	PROWEX_TEST_DATABASE=sqlite $(PYTEST) --ignore $(CRASH) $(PYTEST_ARGS)
 
 test-postgres: .venv/installed-dev
-	PROWEX_TEST_DATABASE=postgres $(BIN)/pytest $(POSTGRES_TESTS) -m "not slow" $(PYTEST_ARGS)
+	PROWEX_TEST_DATABASE=postgres $(PYTEST) $(POSTGRES_TESTS) $(PYTEST_ARGS)
+
+# It kills whole processes and needs the machine for itself.
+test-crash: .venv/installed-dev
+	$(BIN)/pytest -m "not slow" $(CRASH) $(PYTEST_ARGS)
+
+slow: .venv/installed-dev
+	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
