@@ -140,10 +140,18 @@ class Outbox:
         return part
 
     async def _replace(self, held: Held, pending: Pending, part: Part, state: PartState) -> Part:
+        return await to_the_end(self._add_place(held, pending, part.number, part, state))
+
+    async def _add_place(
+        self, held: Held, pending: Pending, number: int, old: Part | None = None, state: PartState | None = None
+    ) -> Part:
+        """Add part `number`, in place of `old` if given. Let it run to its end: rows and memory must not differ."""
         async with held.commit(Step.PART_RESERVE):
-            await Part.filter(id=part.id).update(state=state)
-            fresh = await replies.add_part(pending.row, part.number, PartState.RESERVING, self._clock.now())
-        part.state = state
+            if old is not None and state is not None:
+                await Part.filter(id=old.id).update(state=state)
+            fresh = await replies.add_part(pending.row, number, PartState.RESERVING, self._clock.now())
+        if old is not None and state is not None:
+            old.state = state
         pending.parts.append(fresh)
         return fresh
 
@@ -155,9 +163,7 @@ class Outbox:
         for part in pending.parts:
             if part.number == number and part.state is PartState.RESERVING:
                 return await self.reserve(held, target, pending, part)
-        async with held.commit(Step.PART_RESERVE):
-            part = await replies.add_part(pending.row, number, PartState.RESERVING, self._clock.now())
-        pending.parts.append(part)
+        part = await to_the_end(self._add_place(held, pending, number))
         return await self.reserve(held, target, pending, part)
 
     async def fill(
