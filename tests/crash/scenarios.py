@@ -25,6 +25,9 @@ RECOVERY = (
 )  # fmt: skip
 """Points that a process passes only while it picks up what a killed one has left."""
 
+SLOW = ("part.reserve.before", "part.reserve.after", "part.reserved.before", "call.post.after", "call.edit.after")
+"""Points at which a growing answer may be overtaken by its end."""
+
 ELSEWHERE = {
     "lane.fail": "a lane fails by an exception, not by a kill: `failing/`",
     "lane.free": "a process frees what a dead one held: `recovery/`",
@@ -103,7 +106,7 @@ def point(channel: str, *faults: str, brief: bool = False, kind: str = "points")
     acts = (BRIEF if brief else TRAFFIC)[channel]
 
     async def run(zygote: Zygote) -> Result:
-        result = Result(name, Verdict(), wanted=len(faults))
+        result = Result(name, Verdict(), wanted=sum("=" not in fault for fault in faults))
         async with judged(World(zygote, channel, faults=faults), result) as world:
             await acts(world)
         return result
@@ -134,6 +137,7 @@ def points(channel: str, hits: dict[str, int]) -> list[Scenario]:
             continue
         found += [point(channel, f"{name}#{hit}") for hit in dict.fromkeys((1, 2, count)) if 0 < hit <= count]
     found += [point(channel, "call.edit.after#2", f"{name}#1", kind="recovery") for name in RECOVERY]
+    found += [point(channel, f"{name}#{hit}:delay=2", brief=True, kind="slow") for name in SLOW for hit in (1, 2)]
     found += [
         point(channel, f"call.model.before#2:raise,lane.fail.{side}#1", kind="failing") for side in ("before", "after")
     ]

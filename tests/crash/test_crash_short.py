@@ -24,6 +24,7 @@ def chosen() -> list[Scenario]:
         point("poll", "call.edit.after#2", "call.delete.after#1", brief=True, kind="recovery"),
         point("poll", "call.model.before#2:raise,lane.fail.before#1", brief=True, kind="failing"),
         point("poll", "call.poll.after#3", brief=True),
+        point("poll", "part.reserve.after#1:delay=2", brief=True, kind="slow"),
     ]
     for name in ("inbox.accept.before", "inbox.accept.after", "call.post.after", "turn.finish.after"):
         found.append(point("webhook", f"{name}#2", brief=True))
