@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -68,6 +69,7 @@ class Service:
                 from bot import telegram as telegrams
 
                 receiving = group.create_task(telegrams.run(self._telegram, self._foundation))
+            gc.freeze()  # what the imports made stays: no later collection need look at it
             log.info("ready", extra={"port": port, "channels": "+".join(self._channels())})
             await self._greet(port)
             await stop.wait()

@@ -132,18 +132,14 @@ class _Progress:
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
-        self._pieces: list[str] = []
-
-    @property
-    def text(self) -> str:
-        return "".join(self._pieces)
+        self.text = ""
 
     def add(self, text: str) -> None:
-        self._pieces.append(text)
+        self.text += text
         self._show(self.text)
 
     def restart(self) -> None:
-        self._pieces.clear()
+        self.text = ""
 
 
 def _forget_pictures(said: Sequence[Said]) -> bool:

@@ -378,9 +378,10 @@ class Live:
             group.create_task(self._grow())
 
     async def _type(self) -> None:
+        """Show that an answer is on its way, until its text is seen to grow."""
         channel = self._outbox.channel(self._target)
         await asyncio.sleep(FIRST_TYPING_SECONDS)
-        while True:
+        while not self._shown:
             await channel.typing(self._target)
             await asyncio.sleep(TYPING_SECONDS)
 

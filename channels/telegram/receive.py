@@ -37,6 +37,7 @@ log = logging.getLogger("prowex.telegram")
 
 POLL_SECONDS = 10
 LEASE_SECONDS = 30.0
+RENEW_SECONDS = 5.0
 STANDBY_SECONDS = 3.0
 LONGEST_PAUSE = 30.0
 QUIET_SECONDS = 6 * 24 * 3600.0
@@ -128,6 +129,7 @@ class Poller:
         self._clock = clock
         self._offset: int | None = None
         self._last_update = clock.monotonic()
+        self._renew_at = 0.0
         self.problem = ""
 
     async def run(self) -> None:
@@ -176,10 +178,13 @@ class Poller:
             log.debug("a webhook could not be removed")
 
     async def _poll_if_mine(self) -> None:
-        if not await leases.hold(self._duty, self._holder, self._clock, LEASE_SECONDS):
-            self._offset = None
-            await asyncio.sleep(STANDBY_SECONDS)
-            return
+        now = self._clock.monotonic()
+        if now >= self._renew_at:
+            if not await leases.hold(self._duty, self._holder, self._clock, LEASE_SECONDS):
+                self._offset = None
+                await asyncio.sleep(STANDBY_SECONDS)
+                return
+            self._renew_at = now + RENEW_SECONDS
         if self._clock.monotonic() - self._last_update > QUIET_SECONDS:
             self._offset = None
         raws = await self._get_updates()
