@@ -1,5 +1,7 @@
 """Who and where: the rows behind an origin, made when somebody is met for the first time."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -48,6 +50,10 @@ class KnownChat:
     urgent_lane_id: UUID
 
 
+def _known(chat: Chat, lanes: Mapping[bool, UUID]) -> KnownChat:
+    return KnownChat(chat.id, chat.account, chat.external_id, chat.kind, chat.permitted, lanes[False], lanes[True])
+
+
 def whole_group(account: str, chat: str) -> QuerySet[Chat]:
     """Return the query for all chats of the group that `chat` is of: the group's own and its topics'."""
     group = chat.partition("/")[0]
@@ -65,9 +71,8 @@ class Directory:
     async def person(self, origin: Origin) -> Person:
         """Return who did it. `origin.person` must not be empty."""
         key = (origin.channel, origin.person)
-        fresh = self._people.get(key)
-        if fresh is not None and self._clock.monotonic() - fresh[0] < FRESH_SECONDS:
-            return fresh[1]
+        if self._is_fresh(self._people, key):
+            return self._people[key][1]
         row = await Identity.get_or_none(channel=origin.channel, external_id=origin.person)
         if row is None:
             row = await self._meet_person(origin)
@@ -78,23 +83,69 @@ class Directory:
     async def chat(self, origin: Origin) -> KnownChat:
         """Return where it was done."""
         key = (origin.account, origin.chat)
-        fresh = self._chats.get(key)
-        if fresh is not None and (
-            fresh[1].kind is ChatKind.PRIVATE or self._clock.monotonic() - fresh[0] < FRESH_SECONDS
-        ):
-            return fresh[1]
+        kept = self._chats.get(key)
+        if kept is not None and (kept[1].kind is ChatKind.PRIVATE or self._is_fresh(self._chats, key)):
+            return kept[1]
         row = await Chat.get_or_none(account=origin.account, external_id=origin.chat)
         if row is None:
             row = await self._meet_chat(origin)
         lanes = {lane.urgent: lane.id for lane in await Lane.filter(chat_id=row.id)}
-        chat = KnownChat(row.id, row.account, row.external_id, row.kind, row.permitted, lanes[False], lanes[True])
+        chat = _known(row, lanes)
         self._keep(self._chats, key, chat)
         return chat
+
+    async def meet(self, origins: Sequence[Origin]) -> None:
+        """Read, and make where missing, all people and direct chats of a delivery with a few statements."""
+        people = {o.person: o for o in origins if o.person and not self._is_fresh(self._people, (o.channel, o.person))}
+        chats = {o.chat: o for o in origins if o.place is Place.PRIVATE and (o.account, o.chat) not in self._chats}
+        if len(people) + len(chats) < 2 or len({(o.channel, o.account) for o in origins}) > 1:
+            return
+        channel, account = origins[0].channel, origins[0].account
+        await self._read(channel, account, people, chats)
+        new_people = [o for o in people.values() if (channel, o.person) not in self._people]
+        new_chats = [o for o in chats.values() if (account, o.chat) not in self._chats]
+        if not new_people and not new_chats:
+            return
+        with suppress(IntegrityError):  # another process met some of them meanwhile: then each is looked for alone
+            await self._make(new_people, new_chats)
+        await self._read(channel, account, people, chats)
+
+    async def _make(self, people: Sequence[Origin], chats: Sequence[Origin]) -> None:
+        now = self._clock.now()
+        rows = [
+            Chat(id=new_id(), account=o.account, external_id=o.chat, kind=ChatKind.PRIVATE, created_at=now)
+            for o in chats
+        ]
+        lanes = [
+            Lane(id=new_id(), chat_id=row.id, urgent=urgent, channel=origin.channel)
+            for row, origin in zip(rows, chats, strict=True)
+            for urgent in (False, True)
+        ]
+        async with transaction(Step.INBOX_MEET):
+            await Identity.bulk_create(
+                [Identity(id=new_id(), channel=o.channel, external_id=o.person, created_at=now) for o in people]
+            )
+            await Chat.bulk_create(rows)
+            await Lane.bulk_create(lanes)
+
+    async def _read(self, channel: str, account: str, people: Iterable[str], chats: Iterable[str]) -> None:
+        for row in await Identity.filter(channel=channel, external_id__in=list(people)):
+            self._keep(self._people, (channel, row.external_id), Person(row.id, row.user_id))
+        found = await Chat.filter(account=account, external_id__in=list(chats))
+        lanes: dict[UUID, dict[bool, UUID]] = {}
+        for lane in await Lane.filter(chat_id__in=[chat.id for chat in found]):
+            lanes.setdefault(lane.chat_id, {})[lane.urgent] = lane.id
+        for chat in found:
+            self._keep(self._chats, (account, chat.external_id), _known(chat, lanes[chat.id]))
 
     def forget(self) -> None:
         """Read everything anew: something about a person or chat has changed."""
         self._people.clear()
         self._chats.clear()
+
+    def _is_fresh(self, cache: Mapping[tuple[str, str], tuple[float, object]], key: tuple[str, str]) -> bool:
+        kept = cache.get(key)
+        return kept is not None and self._clock.monotonic() - kept[0] < FRESH_SECONDS
 
     def _keep(self, cache: dict[tuple[str, str], tuple[float, _V]], key: tuple[str, str], value: _V) -> None:
         if len(cache) > 10_000:

@@ -42,6 +42,11 @@ class _Arrival:
     lane_id: UUID
     key: DataKeyHandle | None = None
 
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether its words are kept."""
+        return self.verdict in (Verdict.LET_IN, Verdict.CODE)
+
 
 class Inbox:
     """Accepts inbounds durably.
@@ -86,7 +91,12 @@ class Inbox:
         """
         if self._closed:
             raise Busy
+        await self._directory.meet([inbound.origin for inbound in inbounds])
         arrivals = [await self._arrival(inbound) for inbound in inbounds]
+        await self._sealer.prepare(a.person.owner for a in arrivals if a.person is not None and a.is_kept)
+        for arrival in arrivals:
+            if arrival.person is not None and arrival.is_kept:
+                arrival.key = await self._sealer.key(arrival.person.owner)
         house_key = await self._sealer.key(self._house)
         async with transaction(Step.INBOX_ACCEPT):
             room = await self._room(arrivals)
@@ -119,10 +129,7 @@ class Inbox:
         person = await self._directory.person(inbound.origin)
         verdict = self._door.verdict(inbound, person, chat)
         urgent = verdict is Verdict.LET_IN and self._is_urgent(inbound.text)
-        arrival = _Arrival(inbound, person, chat, verdict, chat.urgent_lane_id if urgent else chat.lane_id)
-        if verdict in (Verdict.LET_IN, Verdict.CODE):
-            arrival.key = await self._sealer.key(person.owner)
-        return arrival
+        return _Arrival(inbound, person, chat, verdict, chat.urgent_lane_id if urgent else chat.lane_id)
 
     async def _is_stored(self, row: InboxEntry) -> bool:
         """Tell whether the event was delivered before; what is kept needs no look, a second row conflicts."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, cast
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -51,11 +51,14 @@ class KeyDestroyed(UnsealError):
     """The data key that sealed a blob is gone, and so is the content."""
 
 
+OwnerKind = Literal["user", "identity", "team"]
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Whose data key seals something."""
 
-    kind: Literal["user", "identity", "team"]
+    kind: OwnerKind
     id: UUID
 
 
@@ -142,6 +145,20 @@ class Sealer:
         async with self._making:
             return self._known(owner) or await self._newest(owner) or await self._make(owner)
 
+    async def prepare(self, owners: Iterable[Owner]) -> None:
+        """Have the data keys of many owners at hand, with a few statements; call it outside a transaction."""
+        missing = {owner for owner in owners if self._known(owner) is None}
+        if len(missing) < 2:
+            return
+        async with self._making:
+            await self._find(missing)
+            new = [self._fresh(owner) for owner in missing if self._known(owner) is None]
+            if new:
+                async with transaction(Step.KEY_CREATE):
+                    await DataKey.bulk_create([row for _, row, _ in new])
+            for owner, _, handle in new:
+                self._remember(owner, self._keep(handle), LARGEST_AGE.total_seconds())
+
     async def unseal(self, where: str, row: UUID, blob: bytes) -> str:
         """Return the text that was sealed for the column `where` of the row.
 
@@ -202,19 +219,37 @@ class Sealer:
         left = (row.created_at + LARGEST_AGE - self.clock.now()).total_seconds()
         return self._remember(owner, self._cached(row.id) or self._unwrap(row), left)
 
-    async def _make(self, owner: Owner) -> DataKeyHandle:
+    async def _find(self, owners: Iterable[Owner]) -> None:
+        """Read the newest keys of many owners."""
+        ids = sorted({owner.id for owner in owners})
+        for start in range(0, len(ids), _AT_ONCE):
+            rows = DataKey.filter(
+                owner_id__in=ids[start : start + _AT_ONCE], created_at__gt=self.clock.now() - LARGEST_AGE
+            )
+            for row in await rows.order_by("created_at", "id"):
+                left = (row.created_at + LARGEST_AGE - self.clock.now()).total_seconds()
+                owner = Owner(cast(OwnerKind, row.owner_kind), row.owner_id)
+                self._remember(owner, self._cached(row.id) or self._unwrap(row), left)
+
+    def _fresh(self, owner: Owner) -> tuple[Owner, DataKey, DataKeyHandle]:
+        """Return a new key for `owner`: its row, not stored yet, and its handle."""
         key_id, key = new_id(), os.urandom(KEY_BYTES)
         ring_key, wrapped = self.ring.wrap(key, key_id)
+        row = DataKey(
+            id=key_id,
+            owner_kind=owner.kind,
+            owner_id=owner.id,
+            ring_key=ring_key,
+            wrapped=wrapped,
+            created_at=self.clock.now(),
+        )
+        return owner, row, DataKeyHandle(key_id, key)
+
+    async def _make(self, owner: Owner) -> DataKeyHandle:
+        _, row, handle = self._fresh(owner)
         async with transaction(Step.KEY_CREATE):
-            await DataKey.create(
-                id=key_id,
-                owner_kind=owner.kind,
-                owner_id=owner.id,
-                ring_key=ring_key,
-                wrapped=wrapped,
-                created_at=self.clock.now(),
-            )
-        return self._remember(owner, self._keep(DataKeyHandle(key_id, key)), LARGEST_AGE.total_seconds())
+            await row.save(force_create=True)
+        return self._remember(owner, self._keep(handle), LARGEST_AGE.total_seconds())
 
     def _remember(self, owner: Owner, handle: DataKeyHandle, left: float) -> DataKeyHandle:
         self._current.put(owner, handle.id, self.clock.monotonic(), min(left, CACHED_SECONDS))
