@@ -25,12 +25,12 @@ async def test_telegram_may_be_down_at_the_start(quiet_town: Town, caplog: pytes
     assert town.telegram.world.commands
 
 
-async def test_telegram_may_go_away_and_come_back(chat: Talk, town: Town) -> None:
+async def test_telegram_may_go_away_and_come_back(chat: Talk, town: Town, caplog: pytest.LogCaptureFixture) -> None:
     await chat.say("one")
     assert await chat.answer() == "echo: one"
     await town.telegram.refuse()
     await chat.say("two")
-    await asyncio.sleep(0.3)
+    await _until(lambda: "can't be reached" in caplog.text)
     await town.telegram.accept()
     assert await chat.answer(timeout=20) == "echo: two"
 
