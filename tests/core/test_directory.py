@@ -6,6 +6,7 @@ import pytest
 
 from core.directory import FRESH_SECONDS, Directory
 from core.envelopes import Origin, Place
+from storage import faults
 from storage.faults import Step
 from storage.tables import Chat, Identity, Lane, User
 from storage.transactions import transaction
@@ -97,3 +98,32 @@ async def test_a_group_does_not_move_onto_one_that_is_known(clock: FakeClock) ->
     await directory.move_chat("telegram:1", "-7", "-1007")
     assert (await directory.chat(origin("-1007", place=Place.GROUP))).id == new.id
     assert (await directory.chat(origin("-7", place=Place.GROUP))).id == old.id
+
+
+async def test_a_delivery_of_many_newcomers_is_met_in_one_transaction(clock: FakeClock) -> None:
+    directory = Directory(clock)
+    origins = [origin(chat=str(number), person=str(number)) for number in range(50)]
+    faults.arm("nowhere#1")
+    try:
+        await directory.meet([*origins, *origins])
+        assert faults.hits()[f"{Step.INBOX_MEET}.after"] == 1
+        people = [await directory.person(one) for one in origins]
+        chats = [await directory.chat(one) for one in origins]
+        assert faults.hits()[f"{Step.INBOX_MEET}.after"] == 1
+    finally:
+        faults.arm("")
+    assert len({person.identity_id for person in people}) == 50
+    assert len({lane for chat in chats for lane in (chat.lane_id, chat.urgent_lane_id)}) == 100
+    assert people == [await Directory(clock).person(one) for one in origins]
+    assert chats == [await Directory(clock).chat(one) for one in origins]
+
+
+async def test_newcomers_met_twice_at_once_are_met_once(clock: FakeClock) -> None:
+    origins = [origin(chat=str(number), person=str(number)) for number in range(20)]
+    directories = [Directory(clock) for _ in range(4)]
+    await asyncio.gather(*(directory.meet(origins) for directory in directories))
+    met = [[await directory.person(one) for one in origins] for directory in directories]
+    assert all(people == met[0] for people in met)
+    assert await Identity.all().count() == 20
+    assert await Chat.all().count() == 20
+    assert await Lane.all().count() == 40

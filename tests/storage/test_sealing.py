@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from storage import faults
 from storage.faults import Step
+from storage.ids import new_id
 from storage.keyring import KeyRing, KeyRingError
 from storage.sealing import CACHED_SECONDS, DataKeyHandle, KeyDestroyed, Owner, Sealer, UnsealError
 from storage.tables import DataKey
@@ -191,3 +193,21 @@ def test_noise_never_opens(noise: bytes) -> None:
     handle = DataKeyHandle(uuid4(), bytes(range(32)))
     with pytest.raises(UnsealError):
         handle.open(WHERE, ROW, noise)
+
+
+async def test_many_owners_keys_are_made_in_one_transaction_and_found_again(
+    database: None, sealer: Sealer, key_ring: KeyRing, clock: FakeClock
+) -> None:
+    owners = [Owner("identity", new_id()) for _ in range(30)]
+    known = await sealer.key(owners[0])
+    faults.arm("nowhere#1")
+    try:
+        await sealer.prepare(owners)
+        made = [await sealer.key(owner) for owner in owners]
+        assert faults.hits()[f"{Step.KEY_CREATE}.after"] == 1
+    finally:
+        faults.arm("")
+    assert made[0].id == known.id
+    another = Sealer(key_ring, clock)
+    await another.prepare(owners)
+    assert [(await another.key(owner)).id for owner in owners] == [handle.id for handle in made]
