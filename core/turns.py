@@ -13,7 +13,8 @@ from core.channel import Refused
 from core.envelopes import Body, Button, Place, Target
 from core.history import as_read, join_texts, recall
 from core.lanes import Held, LaneLost
-from core.outbox import Live, Outbox, Then, target_of
+from core.live import Live
+from core.outbox import Outbox, Then, target_of
 from core.rates import Rates
 from core.replies import Pending
 from core.waiting import Waiting, counted, with_words

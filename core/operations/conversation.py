@@ -12,7 +12,7 @@ from core.operations.registry import OPERATIONS, Call, Effect, Form, NoFields, N
 from storage.tables import Chat, InboundState, InboxEntry, Lane, Reply, Turn, TurnState
 
 _KEPT = (
-    "I keep what we write to each other, sealed, for 90 days, and send it only to the model that answers. "
+    "I keep what we write to each other, sealed, so that I can look back at it; only the model that answers sees it. "
     "/new starts afresh, /help shows what I can do."
 )
 
