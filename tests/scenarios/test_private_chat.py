@@ -95,7 +95,7 @@ async def test_start_says_who_answers_and_what_is_kept_and_its_button_helps(chat
     await chat.say("/start")
     answer = await chat.answer()
     assert "Prowex" in answer
-    assert "90 days" in answer
+    assert "sealed" in answer
     press = await chat.press("What can you do?")
     helped = await chat.answer()
     assert "/stop" in helped
