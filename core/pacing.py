@@ -14,7 +14,7 @@ from core.channel import Budget, Budgets
 from core.envelopes import Place
 from storage.clock import Clock
 
-GROWING_PER_SECOND = 60.0
+GROWING_PER_SECOND = 40.0
 """Most edits of growing texts per second and process, so that many streams at once leave time for everything else."""
 CAUTION_SECONDS = 600.0
 """How long a chat that was flooded gets no bursts."""
