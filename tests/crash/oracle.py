@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from tests.crash.echo import read_answers
 
@@ -108,7 +108,8 @@ def judge(
             (wholes if answer.whole else halves)[token] += 1
             if answer.whole:
                 first.setdefault(token, answer.place)
-    _judge_messages(verdict, said, wholes, halves, texts, answers, asked)
+    told = sum(FAILED in text for text in texts) if failures else 0
+    _judge_messages(verdict, said, wholes, halves, texts, answers, asked, _excused(said, wholes, told))
     _judge_order(verdict, said, first)
     _judge_cards(verdict, said, texts, len(troubles), again)
     _judge_leftovers(verdict, seen, [] if web else troubles, chat, window, lanes)
@@ -131,7 +132,19 @@ def _goes_on(text: str) -> bool:
     return re.search(r"q\d+[be]\d+of\d+q", text) is not None
 
 
-def _judge_messages(verdict, said, wholes, halves, texts, answers, asked) -> None:  # type: ignore[no-untyped-def]
+def _excused(said: Sequence[Said], wholes: Counter[str], told: int) -> set[str]:
+    """Return the messages whose missing answer a sentence on the model's failure covers: one sentence, one turn."""
+    missing = [
+        [one.token for one in those]
+        for gone, those in groupby(
+            [one for one in said if one.token], key=lambda one: wholes[one.token] < one.wholes and not one.stopped
+        )
+        if gone
+    ]
+    return {token for those in missing[:told] for token in those}
+
+
+def _judge_messages(verdict, said, wholes, halves, texts, answers, asked, excused) -> None:  # type: ignore[no-untyped-def]
     stops = sum(text.endswith(STOPPED) for text in texts)
     unstopped = 0
     for one in said:
@@ -147,7 +160,7 @@ def _judge_messages(verdict, said, wholes, halves, texts, answers, asked) -> Non
                 verdict.break_("half", f"{one.token} has a whole answer and a half one beside it")
             continue
         verdict.counts["answered"] += got >= one.wholes
-        if got < one.wholes:
+        if got < one.wholes and one.token not in excused:
             verdict.break_("I1", f"{one.token} was answered {got} times, {one.wholes} expected")
         if got > one.wholes:
             verdict.break_("I2", f"{one.token} was answered {got} times, {one.wholes} expected")

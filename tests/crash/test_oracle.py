@@ -84,6 +84,17 @@ def test_a_card_stands_once_or_a_notice_says_that_it_may_be_missing() -> None:
     assert broken(judged(said, [NOTICE], [])) == ["I6"]
 
 
+def test_a_missing_answer_is_excused_only_by_a_sentence_on_the_model_s_failure() -> None:
+    first, second = answers(ONE, TWO)
+    told = "The model `a:b` could not answer: it could not be reached."
+    said, calls = [Said(ONE), Said(TWO)], [(ONE,), (TWO,)]
+    assert broken(judged(said, [told, second], calls, failures=True)) == []
+    assert broken(judged(said, [told, second], calls)) == ["I1"]
+    assert broken(judged(said, [second], calls, failures=True)) == ["I1"]
+    assert broken(judged([*said, Said("zq000000000003")], [told, second], calls, failures=True)) == ["I1"]
+    assert broken(judged(said, [first, told, second], calls, failures=True)) == []
+
+
 def test_a_placeholder_needs_a_kill_of_its_own_right_after_it() -> None:
     (first,) = answers(ONE)
     assert broken(judged([Said(ONE)], ["…", first], [(ONE,)], 1.0)) == []

@@ -101,12 +101,12 @@ class World:
             **(telegram if self.channel != "web" else {}),
             "OPENAI_BASE_URL": self.model.url,
             **self._environment,
-            **environment,
         }
         if self.database:
             base["DATABASE_URL"] = self.database
             base["PROWEX_KEY_RING"] = str(self.folder / "keyring.json")
             base["PROWEX_DATA_DIR"] = str(self.folder / f"{name}-data")
+        base |= environment
         app = App(self._zygote, self.folder, base, name=name, faults=faults, constants=self._constants)
         if self.channel == "webhook":
             app.set("TELEGRAM_WEBHOOK_URL", f"http://127.0.0.1:{app.port}/hooks/telegram")
