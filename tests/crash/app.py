@@ -139,7 +139,10 @@ class App:
                 # a signal before the handler is there would just end it
                 await self._is_up(process)
                 process.signal(signal.SIGTERM)
-                await process.exited.wait()
+                while not process.exited.is_set():
+                    if self.is_stopped:  # at a point that it passes only on its way out
+                        process.signal(signal.SIGCONT)
+                    await asyncio.sleep(0.02)
                 await asyncio.sleep(0.01)
         if self._supervisor is not None:
             await self._supervisor
