@@ -74,6 +74,7 @@ async def briefly_on_the_web(world: World) -> None:
     one = await world.browser()
     await one.ask()
     await one.command()
+    await one.command()
     await one.ask("[[len=2000 slow=1.7]]")
 
 
