@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import shutil
 import signal
 import socket
 import time
@@ -199,7 +198,3 @@ class App:
     def log_text(self) -> str:
         """Return everything that it logged."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-    def remove(self) -> None:
-        """Remove its folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)

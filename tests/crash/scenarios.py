@@ -86,7 +86,6 @@ async def judged(world: World, result: Result, *, up: bool = True) -> AsyncItera
         result.recoveries += _recoveries(world)
         if result.verdict.violations:
             result.transcript, result.log = world.transcripts(), world.logs()
-    world.remove()
     result.seconds = time.monotonic() - started
 
 
@@ -125,7 +124,6 @@ async def count_hits(zygote: Zygote, channel: str, *, brief: bool = False) -> di
         if verdict.violations:
             raise AssertionError(f"without any fault: {verdict.violations}\n{world.transcripts()}")
         hits = world.app.hits()
-    world.remove()
     return hits
 
 

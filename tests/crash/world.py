@@ -124,9 +124,6 @@ class World:
             await app.destroy()
         await self.model.__aexit__()
         await self.telegram.__aexit__(kind, error, trace)
-
-    def remove(self) -> None:
-        """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # people
