@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
+from bot import operator_operations
 from bot.settings import Settings
 from bot.stop import Stop
 from core import installation
@@ -36,7 +37,7 @@ from storage.liveness import Liveness
 from storage.migrations import upgrade
 from storage.sealing import Sealer
 
-OPERATION_MODULES = (conversation, people)
+OPERATION_MODULES = (conversation, people, operator_operations)
 """The modules whose operations exist; importing them registers the operations."""
 
 
@@ -52,7 +53,7 @@ class Foundation:
     installation: installation.Installation
     holder: UUID
     liveness: Liveness
-    telegram_username: list[str] = field(default_factory=list)
+    telegram_username: str = ""
 
     async def read_file(self, file_id: str) -> bytes:
         """Return a stored file's bytes."""
@@ -148,7 +149,7 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
         mode=Mode(settings.access),
         team_id=foundation.installation.team_id,
         public_url=public_url(settings),
-        telegram_username=lambda: "".join(foundation.telegram_username[-1:]),
+        telegram_username=lambda: foundation.telegram_username,
     )
     outbox = Outbox(channels, clock)
     inbox = Inbox(

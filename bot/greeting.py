@@ -2,7 +2,6 @@
 
 import sys
 
-from bot import operator_operations
 from bot.compose import Core, Foundation
 from core.access import Standing
 from core.operations.gateway import invoke
@@ -10,9 +9,6 @@ from core.operations.registry import OPERATIONS, Call, NotPossible
 from storage.faults import Step
 from storage.tables import Identity
 from storage.transactions import transaction
-
-OPERATIONS_OF = operator_operations
-"""Importing it registers the operator's operations."""
 
 
 async def greet(foundation: Foundation, core: Core, port: int, *, telegram: bool) -> None:

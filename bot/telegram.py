@@ -98,4 +98,4 @@ async def run(telegram: Telegram, foundation: Foundation) -> None:
 
 async def _introduce(telegram: Telegram, foundation: Foundation) -> None:
     await introduce(telegram.bot, telegram.me, menu())
-    foundation.telegram_username.append(telegram.me.username)
+    foundation.telegram_username = telegram.me.username

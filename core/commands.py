@@ -2,7 +2,7 @@
 
 from core import replies
 from core.access import Verdict, code_in, standing
-from core.directory import KnownChat, Person
+from core.directory import Person, known_chat
 from core.lanes import Held
 from core.operations.card import Card
 from core.operations.gateway import invoke
@@ -12,7 +12,7 @@ from core.rates import Rates
 from core.waiting import Waiting
 from storage.faults import Step
 from storage.sealing import Owner
-from storage.tables import Chat, Identity, InboundState, InboxEntry, Lane
+from storage.tables import Chat, Identity, InboundState, InboxEntry
 
 
 class Commands:
@@ -64,14 +64,12 @@ class Commands:
     async def _call(self, held: Held, chat: Chat, identity: Identity, name: str) -> Call:
         services = self._services
         stands = await standing(identity.user_id, services.team_id, mode=services.mode)
-        lanes = {lane.urgent: lane.id for lane in await Lane.filter(chat_id=chat.id)}
-        known = KnownChat(chat.id, chat.account, chat.external_id, chat.kind, chat.permitted, lanes[False], lanes[True])
         return Call(
             services=services,
             surface="web" if held.channel == "web" else "chat",
             standing=stands,
             person=Person(identity.id, identity.user_id),
-            chat=known,
+            chat=await known_chat(chat),
             channel=held.channel,
             external_id=identity.external_id,
             name=name,

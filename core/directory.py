@@ -54,6 +54,11 @@ def _known(chat: Chat, lanes: Mapping[bool, UUID]) -> KnownChat:
     return KnownChat(chat.id, chat.account, chat.external_id, chat.kind, chat.permitted, lanes[False], lanes[True])
 
 
+async def known_chat(chat: Chat) -> KnownChat:
+    """Return a chat's row together with its lanes."""
+    return _known(chat, {lane.urgent: lane.id for lane in await Lane.filter(chat_id=chat.id)})
+
+
 def whole_group(account: str, chat: str) -> QuerySet[Chat]:
     """Return the query for all chats of the group that `chat` is of: the group's own and its topics'."""
     group = chat.partition("/")[0]
@@ -89,8 +94,7 @@ class Directory:
         row = await Chat.get_or_none(account=origin.account, external_id=origin.chat)
         if row is None:
             row = await self._meet_chat(origin)
-        lanes = {lane.urgent: lane.id for lane in await Lane.filter(chat_id=row.id)}
-        chat = _known(row, lanes)
+        chat = await known_chat(row)
         self._keep(self._chats, key, chat)
         return chat
 

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
+from core import counters
 from core.directory import Person
 from storage.clock import Clock
 from storage.ids import new_id
 from storage.sealing import Owner, Sealer
-from storage.tables import Counter, Identity, Invitation, Membership, Role, Team, User
+from storage.tables import Identity, Invitation, Membership, Role, Team, User
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LOOKALIKES = str.maketrans("OIL", "011")
@@ -93,21 +94,7 @@ async def _new_user(name: str, clock: Clock) -> UUID:
 
 
 async def _count_try(identity_id: UUID, clock: Clock) -> None:
-    mine = await count(f"invitation:{identity_id}", TRIES_WINDOW, clock)
-    overall = await count("invitation:overall", TRIES_WINDOW, clock)
+    mine = await counters.count(f"invitation:{identity_id}", TRIES_WINDOW, clock)
+    overall = await counters.count("invitation:overall", TRIES_WINDOW, clock)
     if mine > TRIES or overall > TRIES_OVERALL:
         raise WrongCode("There were too many tries. Wait an hour, then try again with a valid code.")
-
-
-async def count(name: str, window: timedelta, clock: Clock) -> int:
-    """Count one more `name` in the caller's transaction and return how many there were in the present window."""
-    now = clock.now()
-    counter = await Counter.filter(name=name).select_for_update().first()
-    if counter is None:
-        await Counter.create(name=name, since=now, count=1)
-        return 1
-    if now - counter.since >= window:
-        counter.since, counter.count = now, 0
-    counter.count += 1
-    await counter.save(update_fields=["since", "count"])
-    return counter.count

@@ -22,23 +22,14 @@ class Pending:
     parts: list[Part]
 
 
-async def create_once(
-    key: DataKeyHandle,
-    lane_id: UUID,
-    body: Body,
-    now: datetime,
-    *,
-    answers: str = "",
-    conversation_id: UUID | None = None,
-    turn_id: UUID | None = None,
-) -> Pending:
+async def create_once(key: DataKeyHandle, lane_id: UUID, body: Body, now: datetime, *, answers: str = "") -> Pending:
     """Write down a reply that is posted in one go; call it in the transaction that finishes what it answers."""
-    return await _create(key, lane_id, body, now, ReplyMode.ONCE, PartState.PENDING, answers, conversation_id, turn_id)
+    return await _create(key, lane_id, body, now, ReplyMode.ONCE, PartState.PENDING, answers)
 
 
 async def create_filled(key: DataKeyHandle, lane_id: UUID, body: Body, now: datetime, *, answers: str = "") -> Pending:
     """Write down a finished reply that is filled into a placeholder, so that no crash can show it twice."""
-    return await _create(key, lane_id, body, now, ReplyMode.FILLED, PartState.RESERVING, answers, None, None)
+    return await _create(key, lane_id, body, now, ReplyMode.FILLED, PartState.RESERVING, answers)
 
 
 async def _create(
@@ -49,15 +40,11 @@ async def _create(
     mode: ReplyMode,
     first: PartState,
     answers: str,
-    conversation_id: UUID | None,
-    turn_id: UUID | None,
 ) -> Pending:
     reply_id = new_id()
     row = await Reply.create(
         id=reply_id,
         lane_id=lane_id,
-        turn_id=turn_id,
-        conversation_id=conversation_id,
         answers=answers,
         mode=mode,
         state=ReplyState.FINAL,

@@ -81,9 +81,8 @@ class Worker:
             if later is None:
                 await self._release_if_idle(held)
             else:
-                await Lane.filter(id=held.id).update(due_at=later, holder=None, lease_until=None, failures=0)
+                await self._give_back(held, later)
         if later is not None:
-            held.released = True
             self._lanes.wake_at(held.id, later)
 
     async def _release_if_idle(self, held: Held) -> None:
@@ -92,7 +91,10 @@ class Worker:
             return
         if await Reply.filter(lane_id=held.id, state=ReplyState.FINAL).exists():
             return
-        await Lane.filter(id=held.id).update(due_at=None, holder=None, lease_until=None, failures=0)
+        await self._give_back(held, None)
+
+    async def _give_back(self, held: Held, due_at: datetime | None) -> None:
+        await Lane.filter(id=held.id).update(due_at=due_at, holder=None, lease_until=None, failures=0)
         held.released = True
 
     async def _tell_limited(self, held: Held, chat: Chat, choice: Choice) -> None:

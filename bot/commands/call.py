@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from bot import operator_operations
 from bot.compose import open_core, open_foundation
 from bot.settings import Settings
 from bot.stop import Stop
@@ -24,9 +23,6 @@ from core.operations.registry import OPERATIONS, Call, Command, NotPossible, Ope
 from storage.clock import SystemClock
 from storage.faults import Step
 from storage.transactions import transaction
-
-REGISTERED = operator_operations
-"""Importing it registers the operator's operations."""
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 

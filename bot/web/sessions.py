@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from channels import web as web_channel
+from core import counters
 from storage.clock import Clock
 from storage.faults import Step
 from storage.ids import new_id
@@ -171,12 +172,9 @@ class Sessions:
         Raises:
             Locked: there were too many already; the one at hand must not be checked.
         """
-        now, name = self._clock.now(), _counter(user_id)
+        now = self._clock.now()
         async with transaction(Step.SESSION):
-            await Counter.bulk_create([Counter(name=name, since=now, count=0)], ignore_conflicts=True)
-            row = await Counter.filter(name=name).select_for_update().get()
-            if now - row.since >= LOCKED:
-                row.since, row.count = now, 0
+            row = await counters.present(_counter(user_id), LOCKED, self._clock)
             if row.count >= TRIES:
                 raise Locked((row.since + LOCKED - now).total_seconds())
             row.count += 1
