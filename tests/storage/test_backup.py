@@ -179,7 +179,7 @@ async def test_a_backup_holds_no_words_and_no_keys_and_only_its_owner_can_read_i
 ) -> None:
     content = bytes_of(saved.database) + bytes_of(saved.files)
     assert b"quick brown" not in content
-    assert b"PDF" not in content
+    assert b"PDF sealed" not in content
     assert b"data_keys" not in content
     for key in await DataKey.all():
         assert key.wrapped.hex().encode() not in content
