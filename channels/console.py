@@ -2,10 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from channels.text.terminal import render
-from core.channel import Budget, Budgets, Refused
+from core.channel import Budget, Budgets, FormStyle, Refused, Surroundings
 from core.envelopes import Attachment, Body, Piece, Target
 from core.outbox import PLACEHOLDER, READY
 
@@ -22,6 +22,7 @@ class ConsoleChannel:
     """
 
     name = NAME
+    form_style = FormStyle.QUESTIONS
     budgets = Budgets(Budget(1000, 1000), Budget(1000, 1000), Budget(1000, 1000), interval=3600)
 
     def __init__(
@@ -36,7 +37,7 @@ class ConsoleChannel:
 
     def render(self, body: Body, *, growing: bool = False) -> tuple[Piece, ...]:
         """Return the whole text as one piece."""
-        return (Piece(body.text, buttons=body.buttons),)
+        return (Piece(body.markdown(), buttons=body.buttons),)
 
     async def post(self, target: Target, piece: Piece, key: str) -> str:
         """Print a card at once; a placeholder shows nothing."""
@@ -57,6 +58,12 @@ class ConsoleChannel:
 
     async def typing(self, target: Target) -> None:
         """Do nothing."""
+
+    async def surroundings(
+        self, target: Target, *, people: Sequence[str], texts: Sequence[str], known: Collection[str]
+    ) -> Surroundings:
+        """Return nothing: an inbound here carries all there is to know."""
+        return Surroundings()
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """Return a stored file's bytes."""

@@ -6,13 +6,13 @@ or that hangs on another process, reads the chat from the database.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import cast
 
-from core.channel import Budget, Budgets, Refused
+from core.channel import Budget, Budgets, FormStyle, Refused, Surroundings
 from core.envelopes import Attachment, Body, Button, OutgoingFile, Piece, Target
 from storage.clock import Clock
 
@@ -156,6 +156,7 @@ class WebChannel:
     """
 
     name = NAME
+    form_style = FormStyle.SHOWN
     budgets = Budgets(
         private=Budget(rate=10, burst=20),
         group=Budget(rate=10, burst=20),
@@ -171,9 +172,9 @@ class WebChannel:
     def render(self, body: Body, *, growing: bool = False) -> tuple[Piece, ...]:
         """Return everything as one piece, however long: a message here may have any number of files."""
         if growing:
-            return (Piece(body.text, (_GROWING,)),)
+            return (Piece(body.markdown(), (_GROWING,)),)
         files: list[object] = [asdict(file) for file in body.files]
-        return (Piece(body.text, ({"files": files},) if files else (), body.buttons),)
+        return (Piece(body.markdown(), ({"files": files},) if files else (), body.buttons),)
 
     async def post(self, target: Target, piece: Piece, key: str) -> str:
         """Show a new message; its id is `key`, so showing it again changes nothing."""
@@ -202,6 +203,12 @@ class WebChannel:
     async def typing(self, target: Target) -> None:
         """Show that an answer is on its way."""
         self._hub.publish(target.chat, Typing())
+
+    async def surroundings(
+        self, target: Target, *, people: Sequence[str], texts: Sequence[str], known: Collection[str]
+    ) -> Surroundings:
+        """Return nothing: an inbound here carries all there is to know."""
+        return Surroundings()
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """Return a stored attachment's bytes."""

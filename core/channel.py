@@ -1,9 +1,11 @@
 """The port every channel implements, the budgets it must keep, and how a call to it may fail."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
-from core.envelopes import Attachment, Body, Piece, Target
+from core.envelopes import Attachment, Body, Context, Piece, Target
 
 
 class TryLater(Exception):
@@ -45,12 +47,43 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """A channel's limits. `interval`: at least so many seconds between two edits of a growing text."""
+    """A channel's limits.
+
+    Args:
+        interval: at least so many seconds between two edits of a growing text.
+        growing: edits of growing texts in all chats together; None for what one process can carry.
+    """
 
     private: Budget
     group: Budget
     whole: Budget
     interval: float
+    growing: Budget | None = None
+
+
+class FormStyle(StrEnum):
+    """How a channel asks for an operation's fields.
+
+    One question after the other, as a form within the message, or as a form that opens when a button is pressed.
+    """
+
+    QUESTIONS = "questions"
+    SHOWN = "shown"
+    OPENED = "opened"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What inbounds can't carry and is asked for when they are answered.
+
+    Args:
+        names: how people call themselves, by their id on the channel, and by what stands for them in a text (a
+            platform's mention).
+        said: what others said in the same thread and was never given to us, oldest first.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    said: tuple[Context, ...] = ()
 
 
 class Channel(Protocol):
@@ -58,6 +91,7 @@ class Channel(Protocol):
 
     name: str
     budgets: Budgets
+    form_style: FormStyle
 
     def render(self, body: Body, *, growing: bool = False) -> tuple[Piece, ...]:
         """Cut `body` into pieces that each fit one platform message; at least one, and no character is lost.
@@ -96,6 +130,17 @@ class Channel(Protocol):
 
     async def typing(self, target: Target) -> None:
         """Show that an answer is on its way. Best effort: never raises but for cancellation."""
+
+    async def surroundings(
+        self, target: Target, *, people: Sequence[str], texts: Sequence[str], known: Collection[str]
+    ) -> Surroundings:
+        """Return who `people` are and whom `texts` mention, and what was said in the thread besides `known`.
+
+        Best effort: what can't be had now is left out. Never raises but for cancellation.
+
+        Args:
+            known: the platform's ids of messages that the agent knows already.
+        """
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """Return an attachment's bytes.

@@ -63,6 +63,14 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """A filled-in form: the operation's full name, and its fields as text."""
+
+    operation: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """One thing a person did in a chat: wrote, sent a file, pressed a button.
 
@@ -75,6 +83,7 @@ class Inbound:
         more_follows: the client may have split it (a very long text, an album): its rest is still on the way.
         group: ties an album's messages together.
         button: a press: `text` is the command that the button carries.
+        submission: a form that was filled in; `text` is empty then.
     """
 
     origin: Origin
@@ -90,6 +99,7 @@ class Inbound:
     more_follows: bool = False
     group: str = ""
     button: bool = False
+    submission: Submission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +124,131 @@ class OutgoingFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """Rows and columns to show; every row is as long as the header. The cells are plain text."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far something is: `done` is 0 to 1; `label` says what, in a few words of plain text."""
+
+    done: float
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the values a field may have, and how it is called."""
+
+    value: str
+    label: str
+
+
+class FieldKind(StrEnum):
+    """What a field of a form takes."""
+
+    TEXT = "text"
+    LONG = "long"
+    NUMBER = "number"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One field to fill in.
+
+    Args:
+        name: the operation's own name for it.
+        label: a few words; `hint`: a sentence that says what to write.
+        value: what it holds now, as text; of a choice the choice's value.
+        problem: what is wrong with `value`, as a sentence; empty if nothing is.
+        most: characters it may have, 0 for any number.
+    """
+
+    name: str
+    label: str
+    kind: FieldKind = FieldKind.TEXT
+    hint: str = ""
+    required: bool = False
+    value: str = ""
+    choices: tuple[Choice, ...] = ()
+    problem: str = ""
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """A form to fill in, as a channel shows it: a modal, an HTML form, or one question after the other.
+
+    Args:
+        operation: the operation that the values are for, by its full name.
+        fixed: fields that are given already and not asked for, such as whom it is about.
+        problem: what is wrong with the whole, as a sentence; empty if nothing is.
+    """
+
+    operation: str
+    title: str
+    fields: tuple[FormField, ...]
+    submit: str = "Save"
+    fixed: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
-    """What a reply says, before a channel renders it. `text` is Markdown."""
+    """What a reply says, before a channel renders it.
+
+    A channel that has no way of its own to show a title, fields, a table or progress shows `markdown()`.
+
+    Args:
+        text: Markdown.
+        title: plain text; stands first.
+        fields: label (plain text) and value (Markdown within a line), in order; stand after the text.
+        table: stands after the fields; `progress` after the table.
+        buttons: rows of buttons, under everything.
+        files: shown as pictures where they are, else to download.
+        form: to fill in at once, on channels that can (`Channel.form_style`).
+    """
 
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()
     files: tuple[OutgoingFile, ...] = ()
+    title: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    table: Table | None = None
+    progress: Progress | None = None
+    form: FormView | None = None
+
+    def markdown(self) -> str:
+        """Return everything but buttons, files and the form as Markdown."""
+        blocks = [f"**{self.title}**"] if self.title else []
+        if self.text:
+            blocks.append(self.text)
+        if self.fields:
+            blocks.append("\n".join(f"- **{label}:** {value}" for label, value in self.fields))
+        if self.table is not None:
+            blocks.append(_table_lines(self.table))
+        if self.progress is not None:
+            blocks.append(_bar(self.progress))
+        return "\n\n".join(blocks)
+
+
+def _table_lines(table: Table) -> str:
+    rows = [table.header, tuple("---" for _ in table.header), *table.rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _bar(progress: Progress) -> str:
+    done = min(1.0, max(0.0, progress.done))
+    full = round(done * 10)
+    return f"{'▓' * full}{'░' * (10 - full)} {done:.0%} {progress.label}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +257,8 @@ class Target:
 
     Args:
         answers: the message it answers; shown as a reply in groups.
+        only_for: the one person who is to see it, by their id on the channel, in a chat of many; empty for everybody.
+            A channel that can't do that shows it to everybody.
     """
 
     channel: str
@@ -135,6 +266,7 @@ class Target:
     chat: str
     place: Place
     answers: str = ""
+    only_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ async def recall(sealer: Sealer, conversation_id: UUID, *, before: UUID, group: 
     rows = await answers.values_list("turn_id", "id", "body")
     bodies = await replies.bodies_of(sealer, [(row[1], bytes(row[2] or b"")) for row in rows])
     for row, body in zip(rows, bodies, strict=True):
-        said[row[0]].agent = body.text
+        said[row[0]].agent = body.markdown()
     return list(said.values())
 
 

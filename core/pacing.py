@@ -102,7 +102,7 @@ class Pacer:
         self._clock = clock
         self._whole = Bucket(budgets.whole, clock)
         growing = min(GROWING_PER_SECOND, budgets.whole.rate)
-        self._growing = Bucket(Budget(growing, growing / 4), clock)
+        self._growing = Bucket(budgets.growing or Budget(growing, growing / 4), clock)
         self._chats: dict[str, list[Bucket]] = {}
 
     @asynccontextmanager

@@ -99,5 +99,5 @@ class Transcripts:
                     lines.append(Line(shown[row.id], False, "", "growing", row.created_at))
                 continue
             state = "failed" if row.state is ReplyState.DEAD else "final"
-            lines.append(Line(shown[row.id], False, body.text, state, row.created_at, body.buttons, body.files))
+            lines.append(Line(shown[row.id], False, body.markdown(), state, row.created_at, body.buttons, body.files))
         return lines

@@ -4,7 +4,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from core.envelopes import Attachment, Body, Button, Context, Inbound, OutgoingFile
+from pydantic import TypeAdapter
+
+from core.envelopes import Attachment, Body, Context, Inbound, Submission
 
 
 def inbound_to_json(inbound: Inbound) -> str:
@@ -29,13 +31,15 @@ def _to_json(said: "Inbound | Kept", name: str) -> str:
         kept["group"] = said.group
     if said.button:
         kept["button"] = True
+    if said.submission is not None:
+        kept["submission"] = asdict(said.submission)
     return json.dumps(kept, ensure_ascii=False)
 
 
 class Kept:
     """An inbound's words, read back."""
 
-    __slots__ = ("attachments", "button", "contexts", "group", "more_follows", "name", "text")
+    __slots__ = ("attachments", "button", "contexts", "group", "more_follows", "name", "submission", "text")
 
     def __init__(self, text: str) -> None:
         kept = json.loads(text)
@@ -46,6 +50,10 @@ class Kept:
         self.more_follows: bool = kept.get("more_follows", False)
         self.group: str = kept.get("group", "")
         self.button: bool = kept.get("button", False)
+        submitted = kept.get("submission")
+        self.submission: Submission | None = None
+        if submitted is not None:
+            self.submission = Submission(submitted["operation"], tuple((n, v) for n, v in submitted["values"]))
 
 
 def body_to_json(body: Body) -> str:
@@ -55,9 +63,7 @@ def body_to_json(body: Body) -> str:
 
 def body_from_json(text: str) -> Body:
     """Return the body that `body_to_json` wrote."""
-    kept = json.loads(text)
-    return Body(
-        text=kept["text"],
-        buttons=tuple(tuple(Button(**button) for button in row) for row in kept["buttons"]),
-        files=tuple(OutgoingFile(**file) for file in kept["files"]),
-    )
+    return _BODY.validate_python(json.loads(text))
+
+
+_BODY = TypeAdapter(Body)

@@ -1,7 +1,7 @@
 """A rendered piece becomes a Bot API call, and the Bot API's errors become ours."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ from aiogram.types import (
 )
 
 from channels.text import telegram as text
-from core.channel import Budget, Budgets, Gone, Refused, TryLater, Unsure
+from core.channel import Budget, Budgets, FormStyle, Gone, Refused, Surroundings, TryLater, Unsure
 from core.envelopes import Attachment, Body, OutgoingFile, Piece, Place, Target
 
 log = logging.getLogger("prowex.telegram")
@@ -76,6 +76,7 @@ class TelegramChannel:
     """
 
     name = "telegram"
+    form_style = FormStyle.QUESTIONS
 
     def __init__(self, bot: Bot, limits: Budgets, read_file: Callable[[str], Awaitable[bytes]]) -> None:
         self.budgets = limits
@@ -86,8 +87,8 @@ class TelegramChannel:
     def render(self, body: Body, *, growing: bool = False) -> tuple[Piece, ...]:
         """Cut the text into messages of at most 4,096 UTF-16 units; buttons stand under the last one."""
         if growing:
-            return text.render(body.text, growing=True)
-        pieces = [*text.render(body.text), *(Piece("", file=file) for file in body.files)] or [_NOTHING_VISIBLE]
+            return text.render(body.markdown(), growing=True)
+        pieces = [*text.render(body.markdown()), *(Piece("", file=file) for file in body.files)] or [_NOTHING_VISIBLE]
         if body.buttons:
             last = pieces[-1]
             pieces[-1] = Piece(last.text, last.format, body.buttons, last.file)
@@ -133,6 +134,12 @@ class TelegramChannel:
             )
         except (TelegramAPIError, ClientDecodeError):
             log.debug("a typing action failed")
+
+    async def surroundings(
+        self, target: Target, *, people: Sequence[str], texts: Sequence[str], known: Collection[str]
+    ) -> Surroundings:
+        """Return nothing: an inbound here carries all there is to know."""
+        return Surroundings()
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """Download a file that a person sent."""

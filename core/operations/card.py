@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 
-from core.envelopes import Body, Button
+from core.envelopes import Body, Button, FormView, OutgoingFile, Progress, Table
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """An answer to show.
+    """An answer to show; see `Body` for what its parts are.
 
     Args:
-        text: Markdown.
-        fields: label and value, in order.
-        buttons: rows of buttons.
         quiet: nothing is shown; the effect speaks for itself.
         data: ids and values for callers that are programs.
     """
@@ -21,14 +18,13 @@ class Card:
     text: str = ""
     fields: tuple[tuple[str, str], ...] = ()
     buttons: tuple[tuple[Button, ...], ...] = ()
+    table: Table | None = None
+    progress: Progress | None = None
+    files: tuple[OutgoingFile, ...] = ()
+    form: FormView | None = None
     quiet: bool = False
     data: tuple[tuple[str, str], ...] = ()
 
     def body(self) -> Body:
         """Return the card as a reply's body."""
-        lines = [f"**{self.title}**"] if self.title else []
-        if self.text:
-            lines.append(self.text)
-        if self.fields:
-            lines.append("\n".join(f"- **{label}:** {value}" for label, value in self.fields))
-        return Body("\n\n".join(lines), self.buttons)
+        return Body(self.text, self.buttons, self.files, self.title, self.fields, self.table, self.progress, self.form)

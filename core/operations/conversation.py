@@ -133,7 +133,7 @@ async def show(call: Call, form: ShowForm) -> Card:
     if reply is None or reply.body is None or reply.lane_id not in (chat.lane_id, chat.urgent_lane_id):
         raise NotPossible("That answer is no longer kept.")
     body = await replies.body_of(call.services.sealer, reply)
-    return Card(text=body.text, buttons=body.buttons)
+    return Card(text=body.markdown(), buttons=body.buttons)
 
 
 def private_only(call: Call, command: str) -> None:
