@@ -188,7 +188,7 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
 
 
 def _catalogue(settings: Settings) -> Catalogue:
-    from core.providers.openai import Timeouts
+    from core.providers.port import Timeouts
 
     return Catalogue(
         openai_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,

@@ -14,8 +14,7 @@ from bot.checks import SECONDS, Finding, ok, problem, warning
 from bot.checks.stored import FARTHEST_SECONDS
 from bot.settings import Settings
 from core.providers.catalogue import Catalogue
-from core.providers.openai import Timeouts
-from core.providers.port import ModelBusy, ModelRefused
+from core.providers.port import ModelBusy, ModelRefused, Timeouts
 from storage.clock import SystemClock
 from storage.faults import Step, calling
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.providers.offline import MODEL_NAME, OfflineModel
-from core.providers.openai import AUTO, DEFAULT_MODEL, OpenAIModel, Timeouts, is_openai
-from core.providers.port import LanguageModel, ModelRefused
+from core.providers.openai import AUTO, DEFAULT_MODEL, OpenAIModel, is_openai
+from core.providers.port import LanguageModel, ModelRefused, Timeouts
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncGenerator
 
 from core.providers.handbook import Handbook, Section
-from core.providers.port import End, ModelEvent, ModelRequest, TextDelta, TokenUsage
+from core.providers.port import End, ModelEvent, ModelRequest, Setting, TextDelta, TokenUsage
 
 MODEL_NAME = "handbook"
 
@@ -70,6 +70,7 @@ class OfflineModel:
     """
 
     name = "offline"
+    settings: tuple[Setting, ...] = ()
 
     def __init__(self, *, pause: float = 0.0) -> None:
         self._handbook = Handbook()
@@ -90,6 +91,10 @@ class OfflineModel:
     async def check(self) -> str:
         """Count the handbook's sections."""
         return f"The offline model is ready; it quotes {len(self._handbook.sections)} sections of the handbook"
+
+    async def models(self) -> list[str]:
+        """Return its only name."""
+        return [MODEL_NAME]
 
     async def close(self) -> None:
         """Close nothing: nothing is open."""

@@ -4,12 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.providers import openai_errors, openai_wire
-from core.providers.port import ModelBusy, ModelEvent, ModelRefused, ModelRequest
+from core.providers.port import ModelBusy, ModelEvent, ModelRefused, ModelRequest, Setting, Timeouts
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,25 +19,21 @@ DEFAULT_MODEL = "gpt-5.4-mini"
 AUTO = "auto"
 """Model name that stands for the first one the server lists: a compatible server's own names can't be known."""
 
-_NOT_FOR_CHAT = ("embed", "rerank", "whisper", "tts", "moderation")
+_NOT_FOR_CHAT = ("embed", "rerank", "whisper", "tts", "moderation", "dall-e", "transcribe", "realtime", "image", "sora")
 _AFTER_END = 5.0
 _CHECK = 30.0
 _CONNECTIONS = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds until an attempt is given up.
-
-    Args:
-        connect: for the connection to be made.
-        first_token: for the model to begin; some think for minutes.
-        silence: between two tokens.
-    """
-
-    connect: float = 10.0
-    first_token: float = 300.0
-    silence: float = 60.0
+SETTINGS: tuple[Setting, ...] = (
+    Setting("temperature", "How freely it writes: 0 is the most predictable, 2 the wildest.", 0, 2),
+    Setting("max_output_tokens", "The longest an answer may be, in tokens.", 1, None, whole=True),
+    Setting("top_p", "Only the likeliest words that together have this probability are used.", 0, 1),
+    Setting("frequency_penalty", "Above 0 it repeats itself less.", -2, 2),
+    Setting("presence_penalty", "Above 0 it turns to new subjects sooner.", -2, 2),
+    Setting("reasoning_effort", "How long it thinks first.", choices=("none", "minimal", "low", "medium", "high")),
+    Setting("verbosity", "How much it writes.", choices=("low", "medium", "high")),
+)
 
 
 def is_openai(base_url: str | None) -> bool:
@@ -57,6 +52,7 @@ class OpenAIModel:
     """
 
     name = "openai"
+    settings: tuple[Setting, ...] = SETTINGS
 
     def __init__(
         self,
@@ -98,6 +94,10 @@ class OpenAIModel:
         if self._expected in listed:
             return f"{who} answers; model {self._expected} is available"
         raise ModelRefused(f"{self._who} answers, but does not offer the model {self._expected} to this key")
+
+    async def models(self) -> list[str]:
+        """Return the models that the server lists, without those that are evidently not for chat."""
+        return [name for name in await self._models() if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
 
     async def close(self) -> None:
         """Close connections."""
@@ -170,10 +170,9 @@ class OpenAIModel:
             return DEFAULT_MODEL
         if not self._first:
             try:
-                listed = await self._models()
+                names = await self.models()
             except ModelRefused:  # a server that lists nothing: most such servers take any name
                 return DEFAULT_MODEL
-            names = [name for name in listed if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
             self._first = names[0] if names else DEFAULT_MODEL
         return self._first
 

@@ -22,6 +22,7 @@ class Message:
         role: `user`, `assistant` or `tool`.
         calls: tool calls that an assistant message made.
         call_id: the call that a tool message answers.
+        kept: what the provider's own `Keep` event said while it wrote this assistant message; empty for others'.
     """
 
     role: str
@@ -29,6 +30,7 @@ class Message:
     pictures: tuple[Picture, ...] = ()
     calls: tuple["ToolCall", ...] = ()
     call_id: str = ""
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,24 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """What the provider wants to see again in the rounds of one turn: goes into the `kept` of the message it wrote.
+
+    Its signed thinking, for example; text that only the same provider reads. At most one in a stream, before `End`.
+    """
+
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """Tokens used by the call; `cached_tokens` is the part of `input_tokens` read from the provider's cache."""
+    """Tokens used by the call.
+
+    Args:
+        input_tokens: all that was read, from the provider's cache or not.
+        output_tokens: all that was written, thinking included.
+        cached_tokens: the part of `input_tokens` that was read from the cache.
+    """
 
     input_tokens: int
     output_tokens: int
@@ -101,7 +119,41 @@ class End:
     reason: str
 
 
-ModelEvent = TextDelta | ThinkingDelta | ToolCall | TokenUsage | End
+ModelEvent = TextDelta | ThinkingDelta | ToolCall | Keep | TokenUsage | End
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting that an agent may have with a provider, by its name in `ModelRequest.settings`.
+
+    Args:
+        hint: a sentence that says what it does.
+        low: the least number; `high` the greatest; None for settings that are no numbers, or have no bound.
+        whole: only whole numbers.
+        choices: the words it may be, for settings that are words.
+    """
+
+    name: str
+    hint: str
+    low: float | None = None
+    high: float | None = None
+    whole: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds until an attempt is given up.
+
+    Args:
+        connect: for the connection to be made.
+        first_token: for the model to begin; some think for minutes.
+        silence: between two tokens.
+    """
+
+    connect: float = 10.0
+    first_token: float = 300.0
+    silence: float = 60.0
 
 
 class ModelError(Exception):
@@ -139,6 +191,7 @@ class LanguageModel(Protocol):
     """
 
     name: str
+    settings: tuple[Setting, ...]
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Ask the model and yield events as they come; close the generator to cancel the call.
@@ -149,6 +202,13 @@ class LanguageModel(Protocol):
 
     async def check(self) -> str:
         """Make the cheapest real call that proves the key and return one line for a person.
+
+        Raises:
+            ModelBusy, ModelRefused.
+        """
+
+    async def models(self) -> list[str]:
+        """Return the names of the chat models that the provider offers to this key, in its own order.
 
         Raises:
             ModelBusy, ModelRefused.

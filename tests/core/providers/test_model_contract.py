@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from core.providers.offline import OfflineModel
-from core.providers.openai import OpenAIModel, Timeouts
+from core.providers.openai import OpenAIModel
 from core.providers.port import (
     End,
     LanguageModel,
@@ -15,6 +15,7 @@ from core.providers.port import (
     ModelRequest,
     Picture,
     TextDelta,
+    Timeouts,
     TokenUsage,
 )
 from tests.servers.openai import FakeOpenAI

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from core.providers import openai_wire
-from core.providers.openai import OpenAIModel, Timeouts
+from core.providers.openai import OpenAIModel
 from core.providers.port import (
     End,
     Message,
@@ -25,6 +25,7 @@ from core.providers.port import (
     Picture,
     TextDelta,
     ThinkingDelta,
+    Timeouts,
     TokenUsage,
     ToolCall,
     ToolDefinition,

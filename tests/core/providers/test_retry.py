@@ -7,8 +7,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.providers.openai import OpenAIModel, Timeouts
-from core.providers.port import End, Message, ModelBusy, ModelEvent, ModelRefused, ModelRequest, TextDelta, TokenUsage
+from core.providers.openai import OpenAIModel
+from core.providers.port import (
+    End,
+    Message,
+    ModelBusy,
+    ModelEvent,
+    ModelRefused,
+    ModelRequest,
+    TextDelta,
+    Timeouts,
+    TokenUsage,
+)
 from core.providers.retry import Restarted, ask, backoff
 from storage import faults
 from tests.servers.openai import FakeOpenAI
