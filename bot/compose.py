@@ -11,6 +11,7 @@ from bot.settings import Settings
 from bot.stop import Stop
 from core import installation
 from core.access import Door, Mode
+from core.admissions import Admissions
 from core.agent_loop import AgentLoop
 from core.agents import Agents
 from core.attachments import Attachments
@@ -20,8 +21,10 @@ from core.dead_letters import DeadLetters
 from core.directory import Directory
 from core.inbox import Inbox
 from core.lanes import Lanes
-from core.operations import conversation, people
-from core.operations.registry import Services, is_urgent
+from core.open_forms import OpenForms
+from core.operations import conversation, form_operations, people
+from core.operations.registry import Services
+from core.operations.typed import is_urgent
 from core.outbox import Outbox
 from core.providers.catalogue import Catalogue
 from core.rates import Rates
@@ -37,7 +40,7 @@ from storage.liveness import Liveness
 from storage.migrations import upgrade
 from storage.sealing import Sealer
 
-OPERATION_MODULES = (conversation, people, operator_operations)
+OPERATION_MODULES = (conversation, form_operations, people, operator_operations)
 """The modules whose operations exist; importing them registers the operations."""
 
 
@@ -141,6 +144,7 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
     services = Services(
         clock=clock,
         sealer=sealer,
+        files=foundation.files,
         secret_hash=foundation.ring.hmac,
         directory=directory,
         lanes=lanes,
@@ -162,21 +166,24 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
         wake=lanes.wake,
     )
     rates = Rates(settings.messages_per_minute, clock)
+    attachments = Attachments(outbox, foundation.files, sealer)
     house = foundation.installation.house
     worker = Worker(
         lanes=lanes,
-        commands=Commands(services, outbox, rates),
+        commands=Commands(services, outbox, attachments, rates),
         turns=Turns(
             agents=agents,
             loop=AgentLoop(catalogue, clock),
             outbox=outbox,
-            attachments=Attachments(outbox, foundation.files, sealer),
+            attachments=attachments,
             rates=rates,
             sealer=sealer,
             clock=clock,
         ),
         outbox=outbox,
         rates=rates,
+        forms=OpenForms(sealer, clock),
+        admissions=Admissions(services.team_id, directory, sealer, clock),
         house=house,
         sealer=sealer,
         clock=clock,

@@ -3,8 +3,9 @@
 from bot.web.sessions import make_login_link
 from core.access import Mode, Standing
 from core.operations.card import Card
+from core.operations.form import NoFields
 from core.operations.people import make_card
-from core.operations.registry import Call, Effect, NoFields, NotPossible, operation
+from core.operations.registry import Call, Effect, NotPossible, operation
 from storage.tables import Role, User
 
 _COMMAND_LINE = frozenset({"cli"})

@@ -45,14 +45,36 @@ class Verdict(StrEnum):
 _OF_ROLE = {Role.MEMBER: Standing.MEMBER, Role.ADMIN: Standing.ADMIN, Role.OWNER: Standing.OWNER}
 
 
-async def standing(user_id: UUID | None, team_id: UUID, *, mode: Mode) -> Standing:
-    """Return what a user is to a team."""
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """What a user is to the installation's team.
+
+    Args:
+        teams: those whose agents the user may see, their own first.
+        restricted: the user's data may only be kept.
+    """
+
+    standing: Standing
+    teams: tuple[UUID, ...]
+    restricted: bool = False
+
+
+async def stands(user_id: UUID | None, team_id: UUID, *, mode: Mode, welcome: bool = False) -> Stands:
+    """Return what a user is to a team.
+
+    Args:
+        welcome: no account is needed, since the whole workspace was let in.
+    """
     if user_id is None:
-        return Standing.GUEST if mode is Mode.OPEN else Standing.STRANGER
-    if await User.exists(id=user_id, operator=True):
-        return Standing.OPERATOR
-    membership = await Membership.get_or_none(user_id=user_id, team_id=team_id)
-    return _OF_ROLE[membership.role] if membership is not None else Standing.GUEST
+        return Stands(Standing.GUEST if mode is Mode.OPEN or welcome else Standing.STRANGER, (team_id,))
+    user = await User.get(id=user_id)
+    memberships = {m.team_id: m for m in await Membership.filter(user_id=user_id).order_by("-id")}
+    teams = (*(team for team in memberships if team != team_id), team_id)
+    if user.operator:
+        standing = Standing.OPERATOR
+    else:
+        standing = _OF_ROLE[memberships[team_id].role] if team_id in memberships else Standing.GUEST
+    return Stands(standing, teams, user.restricted_at is not None)
 
 
 def code_in(text: str) -> str | None:
@@ -76,7 +98,7 @@ class Door:
         in_group = inbound.origin.place is Place.GROUP
         if in_group and not inbound.addressed:
             return Verdict.NOT_ADDRESSED
-        let_in = person.user_id is not None or self.mode is Mode.OPEN
+        let_in = person.user_id is not None or person.welcome or self.mode is Mode.OPEN
         if not let_in:
             has_code = not in_group and not inbound.button and code_in(inbound.text) is not None
             return Verdict.CODE if has_code and self.mode is Mode.PAIRING else Verdict.STRANGER

@@ -70,7 +70,7 @@ class AgentLoop:
 
     async def run(self, task: Task, show: Callable[[str], None], stop: asyncio.Event) -> Outcome:
         """Ask the model, calling `show` with the text so far; end early, with what was said, when `stop` is set."""
-        name = task.answering.model or self._catalogue.default
+        name = task.answering.plan.model or self._catalogue.default
         progress = _Progress(show)
         answer = asyncio.ensure_future(self._answer(task, name, progress))
         stopped = asyncio.ensure_future(stop.wait())
@@ -108,9 +108,9 @@ class AgentLoop:
     ) -> Outcome:
         request = ModelRequest(
             model=model_name,
-            instructions=f"{task.answering.instructions}\n\n{_circumstances(task)}",
+            instructions=f"{task.answering.plan.instructions}\n\n{_circumstances(task)}",
             messages=tuple(as_messages(task.said, task.present, task.pictures, characters)),
-            settings=task.answering.settings,
+            settings=task.answering.plan.settings,
             person=str(task.person_id),
         )
         usage, reason = None, "stop"

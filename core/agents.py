@@ -1,34 +1,113 @@
-"""Who answers in a chat, and in which conversation."""
+"""Agents: what they are like, in versions; who answers in a chat, and in which conversation."""
 
-from dataclasses import dataclass
+import re
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from storage.clock import Clock
 from storage.ids import new_id
-from storage.sealing import Sealer
+from storage.sealing import DataKeyHandle, Sealer
 from storage.tables import Agent, AgentVersion, Chat, Conversation
+
+_INSTRUCTIONS = "agent_versions.instructions"
+_DESCRIPTION = "agent_versions.description"
+_CALLED = re.compile(r"\s*(?:@([\w-]{1,100})[,:]?\s+|([^\W\d_][\w .'-]{0,99}?)\s*[:,]\s+)(?=\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an agent is like: what one version of it holds.
+
+    Args:
+        model: `provider:name`, empty for the installation's default.
+        settings: what the model's provider takes (`Setting`), by name.
+        fallbacks: models to ask, in order, when `model` can't answer.
+        other_providers: the fallbacks may be other providers' models.
+    """
+
+    name: str
+    description: str
+    instructions: str
+    model: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    fallbacks: tuple[str, ...] = ()
+    other_providers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """An agent as it is now.
-
-    Args:
-        model: `provider:name`, empty for the installation's default.
-    """
+    """An agent in one of its versions."""
 
     agent_id: UUID
     team_id: UUID
+    handle: str
     version_id: UUID
-    name: str
-    instructions: str
-    model: str
-    settings: dict[str, Any]
+    number: int
+    plan: Plan
+
+    @property
+    def name(self) -> str:
+        """Return what the agent is called."""
+        return self.plan.name
+
+
+def handle_of(name: str) -> str:
+    """Return `name` as it is typed: lower case, letters, digits and hyphens; empty if nothing is left of it."""
+    plain = unicodedata.normalize("NFKC", name).lower()
+    return re.sub(r"[\W_]+", "-", plain).strip("-")[:100]
+
+
+async def create(
+    key: DataKeyHandle, team_id: UUID, handle: str, plan: Plan, author: UUID | None, now: datetime, *, note: str = ""
+) -> Agent:
+    """Create an agent with its first version, in the caller's transaction.
+
+    Args:
+        key: of the team.
+    """
+    agent = await Agent.create(id=new_id(), team_id=team_id, name=plan.name, handle=handle, version=1, created_at=now)
+    await _add_version(key, agent.id, 1, plan, author, now, note)
+    return agent
+
+
+async def change(
+    key: DataKeyHandle, agent: Agent, plan: Plan, author: UUID | None, now: datetime, *, note: str = ""
+) -> int:
+    """Give an agent its next version, in the caller's transaction; return its number."""
+    number = agent.version + 1
+    await _add_version(key, agent.id, number, plan, author, now, note)
+    handle = handle_of(plan.name) or agent.handle
+    await Agent.filter(id=agent.id).update(version=number, name=plan.name, handle=handle)
+    return number
+
+
+async def _add_version(
+    key: DataKeyHandle, agent_id: UUID, number: int, plan: Plan, author: UUID | None, now: datetime, note: str
+) -> None:
+    version_id = new_id()
+    await AgentVersion.create(
+        id=version_id,
+        agent_id=agent_id,
+        number=number,
+        name=plan.name,
+        description=key.seal(_DESCRIPTION, version_id, plan.description),
+        instructions=key.seal(_INSTRUCTIONS, version_id, plan.instructions),
+        model=plan.model,
+        settings=plan.settings,
+        fallbacks=list(plan.fallbacks),
+        other_providers=plan.other_providers,
+        note=note[:100],
+        author_id=author,
+        created_at=now,
+    )
 
 
 class Agents:
-    """Finds the agent of a chat; what was read is trusted for a second."""
+    """Finds agents; what was read is trusted for a second."""
 
     def __init__(self, default_agent: UUID, clock: Clock, sealer: Sealer) -> None:
         self._default = default_agent
@@ -41,8 +120,27 @@ class Agents:
         return await self.get(self._default)
 
     async def of_chat(self, chat: Chat) -> Answering:
-        """Return who answers in `chat`."""
-        return await self.get(chat.agent_id or self._default)
+        """Return who answers in `chat`: its own agent, else that of the group it is a topic or thread of."""
+        agent_id = chat.agent_id
+        whole, is_part, _ = chat.external_id.partition("/")
+        if agent_id is None and is_part:
+            group = await Chat.get_or_none(account=chat.account, external_id=whole)
+            agent_id = group.agent_id if group is not None else None
+        return await self.get(agent_id or self._default)
+
+    async def called(self, text: str, teams: Collection[UUID]) -> tuple[Answering, str] | None:
+        """Return the agent of one of `teams` that `text` begins with by name (`@handle …`, `Name: …`), and the rest."""
+        match = _CALLED.match(text)
+        if match is None:
+            return None
+        handle = handle_of(match.group(1) or match.group(2))
+        found = await self.by_handle(handle, teams) if handle else None
+        return (await self.get(found.id), text[match.end() :]) if found is not None else None
+
+    async def by_handle(self, handle: str, teams: Collection[UUID]) -> Agent | None:
+        """Return the agent with this handle of the first of `teams` that has one."""
+        found = {agent.team_id: agent for agent in await Agent.filter(handle=handle, team_id__in=list(teams))}
+        return next((found[team] for team in teams if team in found), None)
 
     async def get(self, agent_id: UUID) -> Answering:
         """Return an agent in its newest version."""
@@ -51,28 +149,41 @@ class Agents:
             return kept[1]
         agent = await Agent.get(id=agent_id)
         version = await AgentVersion.get(agent_id=agent_id, number=agent.version)
-        answering = await self._read(agent, version)
+        answering = await self.read(agent, version)
         self._kept[agent_id] = (self._clock.monotonic(), answering)
         return answering
 
-    async def of_version(self, version_id: UUID) -> Answering:
-        """Return an agent as a turn started it."""
+    def forget(self, agent_id: UUID) -> None:
+        """Read an agent anew: it has changed."""
+        self._kept.pop(agent_id, None)
+
+    async def of_version(self, version_id: UUID | None) -> Answering | None:
+        """Return an agent as a turn started it; None if it was deleted since."""
+        if version_id is None:
+            return None
         for _, kept in self._kept.values():
             if kept.version_id == version_id:
                 return kept
-        version = await AgentVersion.get(id=version_id)
-        return await self._read(await Agent.get(id=version.agent_id), version)
+        version = await AgentVersion.get_or_none(id=version_id)
+        return await self.read(await Agent.get(id=version.agent_id), version) if version is not None else None
 
-    async def _read(self, agent: Agent, version: AgentVersion) -> Answering:
-        where = "agent_versions.instructions"
+    async def read(self, agent: Agent, version: AgentVersion) -> Answering:
+        """Return an agent as it was in `version`."""
         return Answering(
             agent_id=agent.id,
             team_id=agent.team_id,
+            handle=agent.handle,
             version_id=version.id,
-            name=agent.name,
-            instructions=await self._sealer.unseal(where, version.id, version.instructions),
-            model=version.model,
-            settings=version.settings,
+            number=version.number,
+            plan=Plan(
+                name=version.name,
+                description=await self._sealer.unseal(_DESCRIPTION, version.id, version.description),
+                instructions=await self._sealer.unseal(_INSTRUCTIONS, version.id, version.instructions),
+                model=version.model,
+                settings=version.settings,
+                fallbacks=tuple(version.fallbacks),
+                other_providers=version.other_providers,
+            ),
         )
 
 

@@ -84,12 +84,24 @@ class Attachments:
                     exchange.person += f"\n{_content_of(attachment, text)}"
                     letters -= len(text)
 
+    async def text_of(self, held: Held, target: Target, entry: InboxEntry, kept: Kept) -> str:
+        """Return the words in the first file of a message; it is fetched and stored at most once.
+
+        Raises:
+            Refused: it can't be had, or is no text.
+        """
+        data = await self._bytes(held, target, None, entry, kept, 0)
+        text = _text_of(kept.attachments[0], data)
+        if text is None:
+            raise Refused("it is no text")
+        return text
+
     async def _add(
         self,
         found: ForModel,
         held: Held,
         target: Target,
-        conversation_id: UUID,
+        conversation_id: UUID | None,
         entry: InboxEntry,
         kept: Kept,
         index: int,
@@ -109,7 +121,7 @@ class Attachments:
             found.unusable.append(_unusable(attachment))
 
     async def _bytes(
-        self, held: Held, target: Target, conversation_id: UUID, entry: InboxEntry, kept: Kept, index: int
+        self, held: Held, target: Target, conversation_id: UUID | None, entry: InboxEntry, kept: Kept, index: int
     ) -> bytes:
         attachment = kept.attachments[index]
         if attachment.reference.startswith(STORED):
@@ -136,7 +148,7 @@ class Attachments:
         raise Refused("it could not be fetched; please send it again")
 
     async def _keep(
-        self, held: Held, conversation_id: UUID, entry: InboxEntry, kept: Kept, index: int, data: bytes
+        self, held: Held, conversation_id: UUID | None, entry: InboxEntry, kept: Kept, index: int, data: bytes
     ) -> None:
         """Store the bytes, and write into the inbound where they are, so that a restart need not fetch them again."""
         attachment = kept.attachments[index]

@@ -15,7 +15,7 @@ from storage.clock import Clock
 from storage.faults import Step
 from storage.ids import new_id
 from storage.sealing import Owner
-from storage.tables import Chat, ChatKind, Identity, Lane
+from storage.tables import Chat, ChatKind, Identity, Lane, Workspace
 from storage.transactions import transaction
 
 _V = TypeVar("_V")
@@ -26,10 +26,15 @@ FRESH_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An identity, and the account behind it if there is one."""
+    """An identity, and the account behind it if there is one.
+
+    Args:
+        welcome: they need no invitation: the workspace that they are of was let in as a whole.
+    """
 
     identity_id: UUID
     user_id: UUID | None
+    welcome: bool = False
 
     @property
     def owner(self) -> Owner:
@@ -59,6 +64,12 @@ async def known_chat(chat: Chat) -> KnownChat:
     return _known(chat, {lane.urgent: lane.id for lane in await Lane.filter(chat_id=chat.id)})
 
 
+async def is_welcome(account: str, person: str) -> bool:
+    """Tell whether a person (`T1:U1`) is of the account's workspace (`…:T1`), and that was let in as a whole."""
+    workspace = account.partition(":")[2]
+    return bool(workspace) and person.startswith(f"{workspace}:") and await Workspace.exists(account=account)
+
+
 def whole_group(account: str, chat: str) -> QuerySet[Chat]:
     """Return the query for all chats of the group that `chat` is of: the group's own and its topics'."""
     group = chat.partition("/")[0]
@@ -81,7 +92,8 @@ class Directory:
         row = await Identity.get_or_none(channel=origin.channel, external_id=origin.person)
         if row is None:
             row = await self._meet_person(origin)
-        person = Person(row.id, row.user_id)
+        welcome = row.user_id is None and await is_welcome(origin.account, origin.person)
+        person = Person(row.id, row.user_id, welcome)
         self._keep(self._people, key, person)
         return person
 
@@ -134,7 +146,8 @@ class Directory:
 
     async def _read(self, channel: str, account: str, people: Iterable[str], chats: Iterable[str]) -> None:
         for row in await Identity.filter(channel=channel, external_id__in=list(people)):
-            self._keep(self._people, (channel, row.external_id), Person(row.id, row.user_id))
+            welcome = row.user_id is None and await is_welcome(account, row.external_id)
+            self._keep(self._people, (channel, row.external_id), Person(row.id, row.user_id, welcome))
         found = await Chat.filter(account=account, external_id__in=list(chats))
         lanes: dict[UUID, dict[bool, UUID]] = {}
         for lane in await Lane.filter(chat_id__in=[chat.id for chat in found]):

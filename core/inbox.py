@@ -11,6 +11,7 @@ from core import replies
 from core.access import Door, Verdict
 from core.directory import Directory, KnownChat, Person
 from core.envelopes import Body, Inbound, Place
+from core.open_forms import open_for
 from core.wire import inbound_to_json
 from storage.clock import Clock
 from storage.faults import Step
@@ -93,6 +94,7 @@ class Inbox:
             raise Busy
         await self._directory.meet([inbound.origin for inbound in inbounds])
         arrivals = [await self._arrival(inbound) for inbound in inbounds]
+        await self._hurry_answers(arrivals)
         await self._sealer.prepare(a.person.owner for a in arrivals if a.person is not None and a.is_kept)
         for arrival in arrivals:
             if arrival.person is not None and arrival.is_kept:
@@ -128,8 +130,17 @@ class Inbox:
             return _Arrival(inbound, None, chat, Verdict.ANONYMOUS, chat.lane_id)
         person = await self._directory.person(inbound.origin)
         verdict = self._door.verdict(inbound, person, chat)
-        urgent = verdict is Verdict.LET_IN and self._is_urgent(inbound.text)
+        urgent = verdict is Verdict.LET_IN and (self._is_urgent(inbound.text) or inbound.submission is not None)
         return _Arrival(inbound, person, chat, verdict, chat.urgent_lane_id if urgent else chat.lane_id)
+
+    async def _hurry_answers(self, arrivals: Sequence[_Arrival]) -> None:
+        """Let what may answer a form's question be worked while a turn runs."""
+        talk = [a for a in arrivals if a.verdict is Verdict.LET_IN and not a.inbound.text.startswith("/")]
+        asked = await open_for({arrival.chat.id for arrival in talk}, self._clock)
+        for arrival in talk:
+            assert arrival.person is not None
+            if (arrival.chat.id, arrival.person.identity_id) in asked:
+                arrival.lane_id = arrival.chat.urgent_lane_id
 
     async def _is_stored(self, row: InboxEntry) -> bool:
         """Tell whether the event was delivered before; what is kept needs no look, a second row conflicts."""

@@ -5,11 +5,13 @@ from uuid import UUID
 
 from tortoise.exceptions import IntegrityError
 
+from core import agents
+from core.agents import Plan
 from storage.clock import Clock
 from storage.faults import Step
 from storage.ids import new_id
 from storage.sealing import Owner, Sealer
-from storage.tables import Agent, AgentVersion, Identity, Lease, Membership, Role, Team, User
+from storage.tables import Agent, Identity, Lease, Membership, Role, Team, User
 from storage.transactions import transaction
 
 ASSISTANT = "Prowex"
@@ -52,17 +54,9 @@ async def ensure(clock: Clock, sealer: Sealer) -> Installation:
                     await Identity.create(
                         id=new_id(), channel=channel, external_id=str(operator.id), user_id=operator.id, created_at=now
                     )
-                agent = await Agent.create(id=new_id(), team_id=team_id, name=ASSISTANT, default=True, created_at=now)
-                version_id = new_id()
-                await AgentVersion.create(
-                    id=version_id,
-                    agent_id=agent.id,
-                    number=1,
-                    description="The assistant that is there from the start",
-                    instructions=key.seal("agent_versions.instructions", version_id, INSTRUCTIONS),
-                    author_id=operator.id,
-                    created_at=now,
-                )
+                first = Plan(ASSISTANT, "The assistant that is there from the start", INSTRUCTIONS)
+                agent = await agents.create(key, team_id, "prowex", first, operator.id, now)
+                await Agent.filter(id=agent.id).update(default=True)
         except IntegrityError:
             pass
         found = await _find()

@@ -75,14 +75,37 @@ async def redeem(
     )
     if not claimed:
         raise WrongCode("That code was used a moment ago. Ask for a new one.")
-    user_id = invitation.binds_user_id or await _new_user(name, clock)
-    await Identity.filter(id=person.identity_id).update(user_id=user_id, name=name[:200])
-    if not await Membership.exists(team_id=invitation.team_id, user_id=user_id):
-        await Membership.create(
-            id=new_id(), team_id=invitation.team_id, user_id=user_id, role=invitation.role, created_at=now
-        )
-    await sealer.hand_over(Owner("identity", person.identity_id), Owner("user", user_id))
+    await make_member(
+        await Identity.get(id=person.identity_id),
+        name,
+        invitation.team_id,
+        invitation.role,
+        user_id=invitation.binds_user_id,
+        clock=clock,
+        sealer=sealer,
+    )
     return invitation
+
+
+async def make_member(
+    identity: Identity,
+    name: str,
+    team_id: UUID,
+    role: Role,
+    *,
+    clock: Clock,
+    sealer: Sealer,
+    user_id: UUID | None = None,
+) -> None:
+    """Give an identity an account, a new one unless `user_id` names it, and a membership, in the caller's transaction.
+
+    What the identity wrote as a guest is the account's from then on.
+    """
+    user_id = user_id or await _new_user(name, clock)
+    await Identity.filter(id=identity.id).update(user_id=user_id, name=name[:200])
+    if not await Membership.exists(team_id=team_id, user_id=user_id):
+        await Membership.create(id=new_id(), team_id=team_id, user_id=user_id, role=role, created_at=clock.now())
+    await sealer.hand_over(Owner("identity", identity.id), Owner("user", user_id))
 
 
 async def _new_user(name: str, clock: Clock) -> UUID:

@@ -39,10 +39,10 @@ _T = TypeVar("_T")
 Then = Callable[[Held], Awaitable[None]]
 
 
-def target_of(held: Held, chat: Chat, answers: str) -> Target:
+def target_of(held: Held, chat: Chat, answers: str, only_for: str = "") -> Target:
     """Return where a reply in the lane goes."""
     place = Place.GROUP if chat.kind is ChatKind.GROUP else Place.PRIVATE
-    return Target(held.channel, chat.account, chat.external_id, place, answers)
+    return Target(held.channel, chat.account, chat.external_id, place, answers, only_for)
 
 
 class Outbox:
@@ -279,11 +279,22 @@ class Outbox:
         async with held.commit(Step.REPLY_DELIVERED):
             await Reply.filter(id=pending.row.id).update(state=ReplyState.DELIVERED)
             if not certain:
-                await replies.create_filled(
-                    key, held.id, _may_have_missed(pending.row), self._clock.now(), answers=pending.row.answers
-                )
+                await self._say_uncertain(held, pending.row, key)
             await then(held)
         pending.row.state = ReplyState.DELIVERED
+
+    async def _say_uncertain(self, held: Held, row: Reply, key: DataKeyHandle) -> None:
+        """Write down, in the caller's transaction, that the chat is told that a reply may not have arrived.
+
+        What only one person sees can't be edited, so the line is sent in one go as well; if that is uncertain too, no
+        more is said.
+        """
+        body, now = _may_have_missed(row), self._clock.now()
+        if not row.only_for:
+            await replies.create_filled(key, held.id, body, now, answers=row.answers)
+        elif row.reason != _UNCERTAIN:
+            said = await replies.create_once(key, held.id, body, now, answers=row.answers, only_for=row.only_for)
+            await Reply.filter(id=said.row.id).update(reason=_UNCERTAIN)
 
     async def _show_once(
         self, held: Held, target: Target, pending: Pending, part: Part | None, number: int, piece: Piece
@@ -330,6 +341,7 @@ class Outbox:
         return state is PartState.SENT
 
 
+_UNCERTAIN = "says that another may not have arrived"
 _SETTLED = (
     PartState.SENT, PartState.MAYBE_SENT, PartState.ORPHANED, PartState.DELETED, PartState.DEAD,
 )  # fmt: skip

@@ -22,9 +22,11 @@ class Pending:
     parts: list[Part]
 
 
-async def create_once(key: DataKeyHandle, lane_id: UUID, body: Body, now: datetime, *, answers: str = "") -> Pending:
+async def create_once(
+    key: DataKeyHandle, lane_id: UUID, body: Body, now: datetime, *, answers: str = "", only_for: str = ""
+) -> Pending:
     """Write down a reply that is posted in one go; call it in the transaction that finishes what it answers."""
-    return await _create(key, lane_id, body, now, ReplyMode.ONCE, PartState.PENDING, answers)
+    return await _create(key, lane_id, body, now, ReplyMode.ONCE, PartState.PENDING, answers, only_for)
 
 
 async def create_filled(key: DataKeyHandle, lane_id: UUID, body: Body, now: datetime, *, answers: str = "") -> Pending:
@@ -40,12 +42,14 @@ async def _create(
     mode: ReplyMode,
     first: PartState,
     answers: str,
+    only_for: str = "",
 ) -> Pending:
     reply_id = new_id()
     row = await Reply.create(
         id=reply_id,
         lane_id=lane_id,
         answers=answers,
+        only_for=only_for,
         mode=mode,
         state=ReplyState.FINAL,
         body=seal_body(key, reply_id, body),

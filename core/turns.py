@@ -229,7 +229,7 @@ class Turns:
             turn,
             entries,
             pending,
-            await self._agents.of_version(turn.agent_version_id),
+            await self._agents.of_version(turn.agent_version_id) or await self._agents.of_chat(chat),
             target,
         )
         if turn.stop_requested_at is not None:

@@ -1,6 +1,6 @@
 """What is done next in a lane: the first message of somebody within their rate, and what belongs to it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -8,7 +8,8 @@ from uuid import UUID
 
 from core.access import Verdict, code_in
 from core.lanes import Held
-from core.operations.registry import Command, command_in
+from core.operations.form import asking
+from core.operations.typed import Command, command_in
 from core.rates import Rates
 from core.wire import Kept
 from storage.clock import Clock
@@ -36,6 +37,7 @@ class Choice:
     """What is done next in a lane.
 
     Args:
+        asked: the batch is a command, a filled-in form, or the answer to a form's question; else it is for the agent.
         later: when to look again, if nothing can be done now.
         limited: the first message that waits because its author is over their rate.
     """
@@ -43,6 +45,7 @@ class Choice:
     batch: list[Waiting]
     later: datetime | None
     limited: Waiting | None
+    asked: bool = False
 
 
 async def waiting_in(held: Held, sealer: Sealer) -> list[Waiting]:
@@ -59,8 +62,14 @@ async def with_words(entries: list[InboxEntry], sealer: Sealer) -> list[Waiting]
     return [Waiting(entry, Kept(text)) for entry, text in zip(kept, texts, strict=True)]
 
 
-def choose(held: Held, waiting: Sequence[Waiting], rates: Rates, clock: Clock) -> Choice:
-    """Return what is done next: the first message of somebody within their rate, and what belongs to it."""
+def choose(
+    held: Held, waiting: Sequence[Waiting], rates: Rates, clock: Clock, answering: Collection[UUID] = ()
+) -> Choice:
+    """Return what is done next: the first message of somebody within their rate, and what belongs to it.
+
+    Args:
+        answering: the identities that are asked a form's question here.
+    """
     passed_over: set[UUID] = set()
     limited, later = None, None
     for index, first in enumerate(waiting):
@@ -73,13 +82,14 @@ def choose(held: Held, waiting: Sequence[Waiting], rates: Rates, clock: Clock) -
             ready_at = rates.ready_at(person, held.chat_id)
             limited, later = limited or first, min(later or ready_at, ready_at)
             continue
-        if command_of(first) is not None:
-            return Choice([first], None, limited)
-        batch = burst(waiting[index:], allowance)
+        if command_of(first) is not None or first.kept.submission is not None:
+            return Choice([first], None, limited, asked=True)
+        answers = person in answering
+        batch = burst(waiting[index:], 1 if answers else allowance)
         complete_at = _complete_at(batch[-1])
         if complete_at > clock.now():
             return Choice([], complete_at, limited)
-        return Choice(batch, later, limited)
+        return Choice(batch, later, limited, asked=answers)
     return Choice([], later, limited)
 
 
@@ -87,7 +97,12 @@ def command_of(waiting: Waiting) -> Command | None:
     """Return the command that a message is, if it is one; a newcomer's invitation code is one."""
     if waiting.entry.reason == Verdict.CODE:
         return Command("join", code_in(waiting.kept.text) or "")
-    return None if waiting.kept.attachments else command_in(waiting.kept.text)
+    command = command_in(waiting.kept.text)
+    if command is None or not waiting.kept.attachments:
+        return command
+    operation = command.operation
+    takes_a_file = operation is not None and any(asking(i).file for i in operation.form.model_fields.values())
+    return command if takes_a_file else None
 
 
 def burst(waiting: Sequence[Waiting], allowance: int) -> list[Waiting]:
@@ -96,7 +111,7 @@ def burst(waiting: Sequence[Waiting], allowance: int) -> list[Waiting]:
     for following in waiting[1:]:
         gap = (following.entry.received_at - batch[-1].entry.received_at).total_seconds()
         same = following.entry.identity_id == batch[0].entry.identity_id
-        if not same or gap > BURST_SECONDS or command_of(following) is not None:
+        if not same or gap > BURST_SECONDS or command_of(following) is not None or following.kept.submission:
             break
         if counted([*batch, following]) > min(allowance, MOST_TOGETHER):
             break

@@ -3,14 +3,16 @@
 from datetime import datetime
 
 from core import replies
+from core.admissions import Admissions
 from core.commands import Commands
 from core.envelopes import Body
 from core.lanes import Held, Lanes
+from core.open_forms import OpenForms
 from core.outbox import Outbox, target_of
 from core.rates import Rates
 from core.replies import Pending
 from core.turns import LONG_ANSWER, Turns
-from core.waiting import Choice, choose, command_of, waiting_in
+from core.waiting import Choice, choose, waiting_in
 from storage.clock import Clock
 from storage.faults import Step
 from storage.sealing import Owner, Sealer
@@ -32,6 +34,8 @@ class Worker:
         turns: Turns,
         outbox: Outbox,
         rates: Rates,
+        forms: OpenForms,
+        admissions: Admissions,
         house: Owner,
         sealer: Sealer,
         clock: Clock,
@@ -41,6 +45,8 @@ class Worker:
         self._turns = turns
         self._outbox = outbox
         self._rates = rates
+        self._forms = forms
+        self._admissions = admissions
         self._house = house
         self._sealer = sealer
         self._clock = clock
@@ -56,20 +62,38 @@ class Worker:
             if outstanding:
                 outstanding = await self._deliver_outstanding(held, chat)
                 continue
-            choice = choose(held, await waiting_in(held, self._sealer), self._rates, self._clock)
+            waiting = await waiting_in(held, self._sealer)
+            answering = await self._forms.people(held.chat_id) if waiting else set()
+            choice = choose(held, waiting, self._rates, self._clock, answering)
             if choice.limited is not None and self._rates.notice(choice.limited.entry.identity_id):
                 await self._tell_limited(held, chat, choice)
             elif not choice.batch:
                 await self._release(held, choice.later)
                 outstanding = not held.released
-            elif (command := command_of(choice.batch[0])) is not None:
-                await self._commands.run(held, chat, choice.batch[0], command, then=self._release_if_idle)
+            elif choice.asked:
+                await self._admit(held, choice)
+                await self._commands.run(held, chat, choice.batch, then=self._release_if_idle)
                 chat = await Chat.get(id=held.chat_id)
+            elif held.urgent:
+                await self._wait_in_turn(held, choice)
             else:
+                await self._admit(held, choice)
                 run = await self._turns.begin(held, chat, choice.batch)
                 await self._turns.run(held, run, then=self._release_if_idle)
         if not held.released:
             await self._release(held, self._clock.now())
+
+    async def _admit(self, held: Held, choice: Choice) -> None:
+        """Give the author an account if they have none and their workspace was let in as a whole."""
+        await self._admissions.admit(held, choice.batch[0].entry.identity_id, choice.batch[0].kept.name)
+
+    async def _wait_in_turn(self, held: Held, choice: Choice) -> None:
+        """Put what is no answer to a form after all, since that was closed meanwhile, among what waits its turn."""
+        async with held.commit(Step.LANE_RELEASE):
+            main = await Lane.get(chat_id=held.chat_id, urgent=False)
+            await InboxEntry.filter(id__in=[w.entry.id for w in choice.batch]).update(lane_id=main.id)
+            await Lane.filter(id=main.id).update(due_at=self._clock.now())
+        self._lanes.wake([main.id])
 
     def _mind_pause(self, held: Held, chat: Chat) -> None:
         if chat.quiet_until is not None and (left := (chat.quiet_until - self._clock.now()).total_seconds()) > 0:
@@ -124,6 +148,6 @@ class Worker:
         if row.mode is ReplyMode.FILLED and (now - row.created_at).total_seconds() > LONG_ANSWER:
             async with held.commit(Step.TURN_RESUME):
                 await replies.set_aside(pending, now)
-        target = target_of(held, chat, row.answers)
+        target = target_of(held, chat, row.answers, row.only_for)
         await self._outbox.deliver(held, target, pending, body, key, then=self._release_if_idle)
         return True

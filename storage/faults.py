@@ -33,6 +33,7 @@ class Step(StrEnum):
     TURN_RESUME = "turn.resume"
     TURN_FINISH = "turn.finish"
     COMMAND = "turn.command"
+    ADMIT = "turn.admit"
     PART_RESERVE = "part.reserve"
     PART_RESERVED = "part.reserved"
     PART_SENDING = "part.sending"

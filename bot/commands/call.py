@@ -18,8 +18,9 @@ from bot.stop import Stop
 from channels.text.terminal import render
 from core.access import Standing
 from core.operations.card import Card
-from core.operations.gateway import invoke
-from core.operations.registry import OPERATIONS, Call, Command, NotPossible, Operation
+from core.operations.gateway import audit, invoke
+from core.operations.registry import OPERATIONS, Call, Effect, NotPossible, Operation
+from core.operations.typed import Command
 from storage.clock import SystemClock
 from storage.faults import Step
 from storage.transactions import transaction
@@ -78,10 +79,17 @@ async def _answer(args: argparse.Namespace, settings: Settings) -> str:
 
 async def _run(operation: Operation, values: dict[str, str], settings: Settings) -> Card:
     async with open_foundation(settings, SystemClock()) as foundation, open_core(foundation, {}) as core:
-        call = Call(services=core.services, surface="cli", standing=Standing.OPERATOR)
+        house = foundation.installation.house
+        await core.services.sealer.key(house)
+        call = Call(services=core.services, surface="cli", standing=Standing.OPERATOR, teams=(house.id,))
         try:
-            async with transaction(Step.ADMIN):
+            if operation.effect is Effect.EXTERNAL:
                 card = await invoke(call, operation, values)
+            async with transaction(Step.ADMIN):
+                if operation.effect is Effect.EXTERNAL:
+                    await audit(call, operation, "done")
+                else:
+                    card = await invoke(call, operation, values)
         except NotPossible as refusal:
             raise Stop(str(refusal).replace(operation.usage(), usage_of(operation))) from refusal
         for act in call.after_commit:

@@ -16,7 +16,7 @@ from aiogram.types import (
 
 from channels.text.plain import utf16_len
 from core.envelopes import Attachment, Context, Inbound, Origin, Place
-from core.operations.registry import command_in
+from core.operations.typed import command_in
 
 ALLOWED_UPDATES = ["message", "callback_query", "my_chat_member"]
 SPLIT_AT = 3_900

@@ -8,7 +8,8 @@ from core import agents, replies
 from core.access import Standing
 from core.envelopes import Button
 from core.operations.card import Card
-from core.operations.registry import OPERATIONS, Call, Effect, Form, NoFields, NotPossible, Operation, operation
+from core.operations.form import Form, NoFields
+from core.operations.registry import OPERATIONS, Call, Effect, NotPossible, Operation, operation
 from storage.tables import Chat, InboundState, InboxEntry, Lane, Reply, Turn, TurnState
 
 _KEPT = (
@@ -18,7 +19,7 @@ _KEPT = (
 
 
 @operation("chat.start", "Who you are talking to, and what is kept", standing=Standing.GUEST, effect=Effect.READ,
-           alias="start")  # fmt: skip
+           alias="start", restricted=True)  # fmt: skip
 async def start(call: Call, form: NoFields) -> Card:
     """Introduce the agent."""
     answering, model = await _who_answers(call)
@@ -26,7 +27,8 @@ async def start(call: Call, form: NoFields) -> Card:
     return Card(text=text, buttons=((Button("What can you do?", "/help"),),))
 
 
-@operation("chat.help", "What you can do here", standing=Standing.GUEST, effect=Effect.READ, alias="help")
+@operation("chat.help", "What you can do here", standing=Standing.GUEST, effect=Effect.READ, alias="help",
+           restricted=True)  # fmt: skip
 async def help_(call: Call, form: NoFields) -> Card:
     """List the commands that the caller may use."""
     lines = [f"- /{o.alias} – {o.title}" for o in _for(call)]
@@ -52,7 +54,7 @@ async def new(call: Call, form: NoFields) -> Card:
 
 
 @operation("chat.stop", "Stop the answer that is being written", standing=Standing.GUEST, effect=Effect.WRITE,
-           alias="stop", urgent=True)  # fmt: skip
+           alias="stop", urgent=True, restricted=True)  # fmt: skip
 async def stop(call: Call, form: NoFields) -> Card:
     """End the running turn; what was said so far stays."""
     chat = call.in_chat()
@@ -93,7 +95,8 @@ async def retry(call: Call, form: RetryForm) -> Card:
     return Card(quiet=True)
 
 
-@operation("chat.status", "What is going on", standing=Standing.GUEST, effect=Effect.READ, alias="status", urgent=True)
+@operation("chat.status", "What is going on", standing=Standing.GUEST, effect=Effect.READ, alias="status", urgent=True,
+           restricted=True)  # fmt: skip
 async def status(call: Call, form: NoFields) -> Card:
     """Say who answers, what runs and what waits."""
     name, model = await _who_answers(call)
@@ -116,7 +119,7 @@ async def _who_answers(call: Call) -> tuple[str, str]:
         answering = await services.agents.of_chat(await Chat.get(id=call.chat.id))
     else:
         answering = await services.agents.default()
-    return answering.name, answering.model or services.catalogue.default
+    return answering.name, answering.plan.model or services.catalogue.default
 
 
 class ShowForm(Form):

@@ -2,20 +2,22 @@
 
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from core import invitations
 from core.access import Mode, Standing
 from core.directory import whole_group
 from core.operations.card import Card
 from core.operations.conversation import private_only
-from core.operations.registry import Call, Effect, Form, NoFields, NotPossible, operation
+from core.operations.form import Form, NoFields, asked
+from core.operations.registry import Call, Effect, NotPossible, operation
 from storage.tables import Role, User
 
 _CHANNELS = {"telegram": "Telegram", "slack": "Slack", "web": "the web", "console": "the console"}
 
 
-@operation("people.whoami", "Who you are to me", standing=Standing.GUEST, effect=Effect.READ, alias="whoami")
+@operation("people.whoami", "Who you are to me", standing=Standing.GUEST, effect=Effect.READ, alias="whoami",
+           restricted=True)  # fmt: skip
 async def whoami(call: Call, form: NoFields) -> Card:
     """Say what the caller is known as."""
     fields = []
@@ -33,7 +35,7 @@ async def whoami(call: Call, form: NoFields) -> Card:
 class InviteForm(Form):
     """Whom to let in."""
 
-    role: Role = Field(Role.MEMBER, description="What the new person may do: member or admin.")
+    role: Role = asked(Role.MEMBER, label="Role", hint="What the new person may do: member or admin.")
 
     @field_validator("role")
     @classmethod
@@ -79,7 +81,7 @@ async def make_card(call: Call, role: Role, *, binds_user: UUID | None, text: st
 class RedeemForm(Form):
     """The invitation to use."""
 
-    code: str = Field(description="The invitation's code, such as ABCD-EFGH.")
+    code: str = asked(label="Code", hint="The invitation's code, such as ABCD-EFGH.")
 
 
 @operation("people.redeem", "Use an invitation", standing=Standing.STRANGER, effect=Effect.WRITE, alias="join",

@@ -1,6 +1,6 @@
 """Every table. The models are the entities; each declares what it holds (see `storage.data_map`)."""
 
-from storage.tables.agents import Agent, AgentVersion, Chat, ChatKind, Conversation
+from storage.tables.agents import Agent, AgentVersion, Chat, ChatKind, Conversation, Summary
 from storage.tables.people import (
     AuditEvent,
     Counter,
@@ -14,11 +14,15 @@ from storage.tables.people import (
     Session,
     Team,
     User,
+    Workspace,
 )
 from storage.tables.traffic import (
+    Approval,
+    ApprovalState,
     InboundState,
     InboxEntry,
     Lane,
+    OpenForm,
     Part,
     PartState,
     Reply,
@@ -34,8 +38,9 @@ from storage.tables.traffic import (
 )
 
 __all__ = [
-    "Agent", "AgentVersion", "AuditEvent", "Chat", "ChatKind", "Conversation", "Counter", "DataKey", "Identity",
-    "InboundState", "InboxEntry", "Invitation", "Lane", "Lease", "LoginLink", "Membership", "Part", "PartState",
-    "Reply", "ReplyMode", "ReplyState", "Role", "Session", "StepKind", "StepState", "StoredFile", "Team", "Turn",
-    "TurnState", "TurnStep", "Usage", "User",
+    "Agent", "AgentVersion", "Approval", "ApprovalState", "AuditEvent", "Chat", "ChatKind", "Conversation",
+    "Counter", "DataKey", "Identity", "InboundState", "InboxEntry", "Invitation", "Lane", "Lease", "LoginLink",
+    "Membership", "OpenForm", "Part", "PartState", "Reply", "ReplyMode", "ReplyState", "Role", "Session",
+    "StepKind", "StepState", "StoredFile", "Summary", "Team", "Turn", "TurnState", "TurnStep", "Usage", "User",
+    "Workspace",
 ]  # fmt: skip

@@ -19,12 +19,13 @@ class Role(StrEnum):
 
 
 class User(Model):
-    """A person's account."""
+    """A person's account. Since `restricted_at`, if set, what is theirs is kept and exported and not used otherwise."""
 
     id = fields.UUIDField(primary_key=True, default=new_id)
     name = fields.CharField(max_length=200)
     operator = fields.BooleanField(default=False)
     password_hash = fields.CharField(max_length=300, null=True)
+    restricted_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
 
     held = Held(
@@ -32,7 +33,7 @@ class User(Model):
         subject="self",
         retention=Retention.ACCOUNT,
         personal=("name", "password_hash"),
-        technical=("id", "operator", "created_at"),
+        technical=("id", "operator", "restricted_at", "created_at"),
     )
 
     class Meta:
@@ -109,6 +110,24 @@ class Membership(Model):
     class Meta:
         table = "memberships"
         unique_together = (("team", "user"),)
+
+
+class Workspace(Model):
+    """A whole workspace of a channel that was let in: its members need no invitation."""
+
+    account = fields.CharField(max_length=100, primary_key=True)
+    opened_by = fields.UUIDField(null=True)
+    opened_at = fields.DatetimeField()
+
+    held = Held(
+        Category.CHANNEL,
+        subject="opened_by",
+        retention=Retention.UNTIL_DELETED,
+        technical=("account", "opened_by", "opened_at"),
+    )
+
+    class Meta:
+        table = "workspaces"
 
 
 class Invitation(Model):

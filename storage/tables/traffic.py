@@ -119,13 +119,12 @@ class Turn(Model):
     conversation: fields.ForeignKeyRelation[Conversation] = fields.ForeignKeyField(
         "models.Conversation", related_name="turns", db_index=True
     )
-    agent_version: fields.ForeignKeyRelation[AgentVersion] = fields.ForeignKeyField(
-        "models.AgentVersion", related_name="turns"
+    agent_version: fields.ForeignKeyNullableRelation[AgentVersion] = fields.ForeignKeyField(
+        "models.AgentVersion", related_name="turns", null=True, on_delete=fields.OnDelete.SET_NULL
     )
     state = fields.CharEnumField(TurnState, max_length=10)
     failure = fields.CharField(max_length=40, default="")
     holder = fields.UUIDField()
-    retry_of = fields.UUIDField(null=True)
     superseded = fields.BooleanField(default=False)
     stop_requested_at = fields.DatetimeField(null=True)
     started_at = fields.DatetimeField()
@@ -139,8 +138,8 @@ class Turn(Model):
         subject="conversation.chat",
         retention=Retention.DAYS_90,
         technical=(
-            "id", "lane_id", "conversation_id", "agent_version_id", "state", "failure", "holder", "retry_of",
-            "superseded", "stop_requested_at", "started_at", "ended_at",
+            "id", "lane_id", "conversation_id", "agent_version_id", "state", "failure", "holder", "superseded",
+            "stop_requested_at", "started_at", "ended_at",
         ),
     )  # fmt: skip
 
@@ -218,6 +217,7 @@ class Reply(Model):
     turn_id = fields.UUIDField(null=True)
     conversation_id = fields.UUIDField(null=True)
     answers = fields.CharField(max_length=100, default="")
+    only_for = fields.CharField(max_length=200, default="")
     mode = fields.CharEnumField(ReplyMode, max_length=10)
     state = fields.CharEnumField(ReplyState, max_length=10)
     reason = fields.CharField(max_length=200, default="")
@@ -231,7 +231,7 @@ class Reply(Model):
         subject="lane.chat",
         retention=Retention.DAYS_90,
         sealed=("body",),
-        personal=("answers",),
+        personal=("answers", "only_for"),
         technical=(
             "id", "lane_id", "turn_id", "conversation_id", "mode", "state", "reason", "created_at", "final_at",
         ),
@@ -337,3 +337,66 @@ class Usage(Model):
 
     class Meta:
         table = "usage"
+
+
+class OpenForm(Model):
+    """A half-filled form: one for each person and chat, asked for question by question. Its state is sealed."""
+
+    id = fields.UUIDField(primary_key=True, default=new_id)
+    chat: fields.ForeignKeyRelation[Chat] = fields.ForeignKeyField("models.Chat", related_name="open_forms")
+    identity: fields.ForeignKeyRelation[Identity] = fields.ForeignKeyField(
+        "models.Identity", related_name="open_forms", db_index=True
+    )
+    operation = fields.CharField(max_length=60)
+    state = fields.BinaryField()
+    expires_at = fields.DatetimeField()
+
+    chat_id: Any
+    identity_id: Any
+    held = Held(
+        Category.CONVERSATION,
+        subject="identity",
+        retention=Retention.WHILE_VALID,
+        sealed=("state",),
+        technical=("id", "chat_id", "identity_id", "operation", "expires_at"),
+    )
+
+    class Meta:
+        table = "open_forms"
+        unique_together = (("chat", "identity"),)
+
+
+class ApprovalState(StrEnum):
+    """Where a question for a yes stands."""
+
+    ASKED = "asked"
+    AGREED = "agreed"
+    DECLINED = "declined"
+
+
+class Approval(Model):
+    """A person's yes or no to one exact call that an agent wants to make for them. One answer counts, once."""
+
+    id = fields.UUIDField(primary_key=True, default=new_id)
+    turn: fields.ForeignKeyRelation[Turn] = fields.ForeignKeyField("models.Turn", related_name="approvals")
+    identity: fields.ForeignKeyRelation[Identity] = fields.ForeignKeyField("models.Identity", related_name="approvals")
+    operation = fields.CharField(max_length=60)
+    arguments = fields.BinaryField()
+    state = fields.CharEnumField(ApprovalState, max_length=10)
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    decided_at = fields.DatetimeField(null=True)
+
+    turn_id: Any
+    identity_id: Any
+    held = Held(
+        Category.CONVERSATION,
+        subject="identity",
+        retention=Retention.DAYS_90,
+        sealed=("arguments",),
+        technical=("id", "turn_id", "identity_id", "operation", "state", "created_at", "expires_at", "decided_at"),
+    )
+
+    class Meta:
+        table = "approvals"
+        indexes = (("turn_id",),)

@@ -11,7 +11,8 @@ from bot.settings import Settings
 from bot.stop import Stop
 from core.access import Standing
 from core.operations.card import Card
-from core.operations.registry import OPERATIONS, Call, Effect, Form, Operation
+from core.operations.form import Form
+from core.operations.registry import OPERATIONS, Call, Effect, Operation
 from storage.database import open_database
 from storage.tables import AuditEvent, Invitation, LoginLink
 

@@ -7,7 +7,9 @@ from pydantic import Field
 
 import core.operations.conversation
 import core.operations.people  # noqa: F401 - both register their commands
-from core.operations.registry import OPERATIONS, Command, Form, NoFields, command_in, is_urgent
+from core.operations.form import Form, NoFields
+from core.operations.registry import OPERATIONS
+from core.operations.typed import Command, command_in, is_urgent, values_in
 
 
 class Two(Form):
@@ -69,7 +71,7 @@ def test_a_mistyped_command_has_a_nearest(wrong: str, right: str | None) -> None
     ],
 )
 def test_what_follows_fills_the_fields(rest: str, values: dict[str, str]) -> None:
-    assert Command("x", rest).values(Two) == values
+    assert values_in(Two, rest) == values
 
 
 @pytest.mark.parametrize(
@@ -77,11 +79,11 @@ def test_what_follows_fills_the_fields(rest: str, values: dict[str, str]) -> Non
     [("", {}), ("a b 'c", {"code": "a b 'c"}), ("code=ABCD", {"code": "ABCD"}), ("  ", {})],
 )
 def test_a_single_field_takes_all_that_follows(rest: str, values: dict[str, str]) -> None:
-    assert Command("x", rest).values(One) == values
+    assert values_in(One, rest) == values
 
 
 def test_a_form_without_fields_takes_nothing() -> None:
-    assert Command("help", "me please").values(NoFields) == {}
+    assert values_in(NoFields, "me please") == {}
 
 
 @given(st.text(max_size=60))
@@ -90,7 +92,7 @@ def test_no_text_confuses_the_parser(text: str) -> None:
         command = command_in(said)
         if command is not None:
             for form in (NoFields, One, Two):
-                assert command.values(form).keys() <= form.model_fields.keys()
+                assert values_in(form, command.rest).keys() <= {*form.model_fields, "…"}
 
 
 def test_what_must_work_while_a_turn_runs_is_urgent() -> None:

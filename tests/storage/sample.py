@@ -19,6 +19,8 @@ from storage.sealing import Owner, Sealer
 from storage.tables import (
     Agent,
     AgentVersion,
+    Approval,
+    ApprovalState,
     AuditEvent,
     Chat,
     ChatKind,
@@ -33,6 +35,7 @@ from storage.tables import (
     Lease,
     LoginLink,
     Membership,
+    OpenForm,
     Part,
     PartState,
     Reply,
@@ -43,12 +46,14 @@ from storage.tables import (
     StepKind,
     StepState,
     StoredFile,
+    Summary,
     Team,
     Turn,
     TurnState,
     TurnStep,
     Usage,
     User,
+    Workspace,
 )
 from storage.transactions import transaction
 from tests.clock import FakeClock
@@ -77,11 +82,12 @@ async def fill(sealer: Sealer, files: FileStore) -> None:
         await Session.create(user_id=user.id, token_hash="s" * 64, created_at=NOW, seen_at=NOW, expires_at=NOW)
         await AuditEvent.create(at=NOW, user_id=user.id, surface="web", action="x", outcome="done")
         await Lease.create(name="installation", holder=team.id, until=NOW, fence=2**40)
-        agent = await Agent.create(team_id=team.id, name="Prowex", default=True, created_at=NOW)
+        agent = await Agent.create(team_id=team.id, name="Prowex", handle="prowex", default=True, created_at=NOW)
         version_id = new_id()
         await AgentVersion.create(
-            id=version_id, agent_id=agent.id, number=1, created_at=NOW, author_id=user.id,
+            id=version_id, agent_id=agent.id, number=1, name="Prowex", created_at=NOW, author_id=user.id,
             instructions=team_key.seal("agent_versions.instructions", version_id, SAID),
+            description=team_key.seal("agent_versions.description", version_id, SAID), fallbacks=["openai:m"],
             settings={"temperature": 0.5, "stop": ["a", "ü"], "deep": {"x": None}},
         )  # fmt: skip
         chat = await Chat.create(
@@ -89,6 +95,19 @@ async def fill(sealer: Sealer, files: FileStore) -> None:
             created_at=NOW,
         )  # fmt: skip
         conversation = await Conversation.create(chat_id=chat.id, agent_id=agent.id, started_at=NOW)
+        summary_id, form_id, approval_id, title_id = (new_id() for _ in range(4))
+        await Conversation.create(
+            id=title_id, chat_id=chat.id, started_at=NOW, title=key.seal("conversations.title", title_id, SAID)
+        )
+        await Summary.create(
+            id=summary_id, conversation_id=conversation.id, until_turn=new_id(), messages=9, model="m",
+            text=team_key.seal("summaries.text", summary_id, SAID), created_at=NOW,
+        )  # fmt: skip
+        await OpenForm.create(
+            id=form_id, chat_id=chat.id, identity_id=identity.id, operation="agents.create", expires_at=NOW,
+            state=key.seal("open_forms.state", form_id, SAID),
+        )  # fmt: skip
+        await Workspace.create(account="slack:T1", opened_by=user.id, opened_at=NOW)
         lane = await Lane.create(chat_id=chat.id, channel="telegram", due_at=NOW, holder=team.id, lease_until=NOW)
         for number, state in enumerate(InboundState):
             row_id = new_id()
@@ -102,6 +121,10 @@ async def fill(sealer: Sealer, files: FileStore) -> None:
                 lane_id=lane.id, conversation_id=conversation.id, agent_version_id=version_id, state=state,
                 holder=team.id, started_at=NOW,
             )  # fmt: skip
+        await Approval.create(
+            id=approval_id, turn_id=turn.id, identity_id=identity.id, operation="agents.create", expires_at=NOW,
+            arguments=team_key.seal("approvals.arguments", approval_id, SAID), state=ApprovalState.ASKED, created_at=NOW,
+        )  # fmt: skip
         for number, step_state in enumerate(StepState):
             row_id = new_id()
             await TurnStep.create(
@@ -120,8 +143,9 @@ async def fill(sealer: Sealer, files: FileStore) -> None:
 
 
 EVERY_TABLE = (
-    Agent, AgentVersion, AuditEvent, Chat, Conversation, Counter, DataKey, Identity, InboxEntry, Invitation, Lane,
-    Lease, LoginLink, Membership, Part, Reply, Session, StoredFile, Team, Turn, TurnStep, Usage, User,
+    Agent, AgentVersion, Approval, AuditEvent, Chat, Conversation, Counter, DataKey, Identity, InboxEntry, Invitation,
+    Lane, Lease, LoginLink, Membership, OpenForm, Part, Reply, Session, StoredFile, Summary, Team, Turn, TurnStep,
+    Usage, User, Workspace,
 )  # fmt: skip
 
 

@@ -54,10 +54,12 @@ CREATE TABLE "teams" (
 CREATE TABLE "agents" (
     "id" CHAR(36) NOT NULL PRIMARY KEY,
     "name" VARCHAR(100) NOT NULL,
+    "handle" VARCHAR(100) NOT NULL,
     "version" INT NOT NULL,
     "default" INT NOT NULL,
     "created_at" TIMESTAMP NOT NULL,
-    "team_id" CHAR(36) NOT NULL REFERENCES "teams" ("id") ON DELETE CASCADE
+    "team_id" CHAR(36) NOT NULL REFERENCES "teams" ("id") ON DELETE CASCADE,
+    CONSTRAINT "uid_agents_team_id_53dd64" UNIQUE ("team_id", "handle")
 );
 CREATE INDEX "idx_agents_team_id_d24678" ON "agents" ("team_id");
 CREATE TABLE "chats" (
@@ -70,14 +72,15 @@ CREATE TABLE "chats" (
     "quiet_until" TIMESTAMP,
     "conversation_id" CHAR(36),
     "created_at" TIMESTAMP NOT NULL,
-    "agent_id" CHAR(36) REFERENCES "agents" ("id") ON DELETE CASCADE,
+    "agent_id" CHAR(36) REFERENCES "agents" ("id") ON DELETE SET NULL,
     CONSTRAINT "uid_chats_account_0bb1ec" UNIQUE ("account", "external_id")
 );
 CREATE TABLE "conversations" (
     "id" CHAR(36) NOT NULL PRIMARY KEY,
+    "title" BLOB,
     "started_at" TIMESTAMP NOT NULL,
     "ended_at" TIMESTAMP,
-    "agent_id" CHAR(36) NOT NULL REFERENCES "agents" ("id") ON DELETE CASCADE,
+    "agent_id" CHAR(36) REFERENCES "agents" ("id") ON DELETE SET NULL,
     "chat_id" CHAR(36) NOT NULL REFERENCES "chats" ("id") ON DELETE CASCADE
 );
 CREATE INDEX "idx_conversatio_chat_id_bb41c1" ON "conversations" ("chat_id");
@@ -99,6 +102,7 @@ CREATE TABLE "replies" (
     "turn_id" CHAR(36),
     "conversation_id" CHAR(36),
     "answers" VARCHAR(100) NOT NULL,
+    "only_for" VARCHAR(200) NOT NULL,
     "mode" VARCHAR(10) NOT NULL,
     "state" VARCHAR(10) NOT NULL,
     "reason" VARCHAR(200) NOT NULL,
@@ -119,6 +123,17 @@ CREATE TABLE "parts" (
     "reply_id" CHAR(36) NOT NULL REFERENCES "replies" ("id") ON DELETE CASCADE
 );
 CREATE INDEX "idx_parts_reply_i_59dd3a" ON "parts" ("reply_id");
+CREATE TABLE "summaries" (
+    "id" CHAR(36) NOT NULL PRIMARY KEY,
+    "until_turn" CHAR(36) NOT NULL,
+    "messages" INT NOT NULL,
+    "text" BLOB NOT NULL,
+    "model" VARCHAR(200) NOT NULL,
+    "created_at" TIMESTAMP NOT NULL,
+    "undone_at" TIMESTAMP,
+    "conversation_id" CHAR(36) NOT NULL REFERENCES "conversations" ("id") ON DELETE CASCADE
+);
+CREATE INDEX "idx_summaries_convers_6ddcb9" ON "summaries" ("conversation_id");
 CREATE TABLE "usage" (
     "id" CHAR(36) NOT NULL PRIMARY KEY,
     "at" TIMESTAMP NOT NULL,
@@ -137,15 +152,20 @@ CREATE TABLE "users" (
     "name" VARCHAR(200) NOT NULL,
     "operator" INT NOT NULL,
     "password_hash" VARCHAR(300),
+    "restricted_at" TIMESTAMP,
     "created_at" TIMESTAMP NOT NULL
 );
 CREATE TABLE "agent_versions" (
     "id" CHAR(36) NOT NULL PRIMARY KEY,
     "number" INT NOT NULL,
-    "description" VARCHAR(500) NOT NULL,
+    "name" VARCHAR(100) NOT NULL,
+    "description" BLOB NOT NULL,
     "instructions" BLOB NOT NULL,
     "model" VARCHAR(200) NOT NULL,
     "settings" JSON NOT NULL,
+    "fallbacks" JSON NOT NULL,
+    "other_providers" INT NOT NULL,
+    "note" VARCHAR(100) NOT NULL,
     "created_at" TIMESTAMP NOT NULL,
     "agent_id" CHAR(36) NOT NULL REFERENCES "agents" ("id") ON DELETE CASCADE,
     "author_id" CHAR(36) REFERENCES "users" ("id") ON DELETE CASCADE,
@@ -212,6 +232,16 @@ CREATE TABLE "memberships" (
     CONSTRAINT "uid_memberships_team_id_5453c1" UNIQUE ("team_id", "user_id")
 );
 CREATE INDEX "idx_memberships_user_id_6b1e99" ON "memberships" ("user_id");
+CREATE TABLE "open_forms" (
+    "id" CHAR(36) NOT NULL PRIMARY KEY,
+    "operation" VARCHAR(60) NOT NULL,
+    "state" BLOB NOT NULL,
+    "expires_at" TIMESTAMP NOT NULL,
+    "chat_id" CHAR(36) NOT NULL REFERENCES "chats" ("id") ON DELETE CASCADE,
+    "identity_id" CHAR(36) NOT NULL REFERENCES "identities" ("id") ON DELETE CASCADE,
+    CONSTRAINT "uid_open_forms_chat_id_a16f21" UNIQUE ("chat_id", "identity_id")
+);
+CREATE INDEX "idx_open_forms_identit_876591" ON "open_forms" ("identity_id");
 CREATE TABLE "sessions" (
     "id" CHAR(36) NOT NULL PRIMARY KEY,
     "token_hash" VARCHAR(64) NOT NULL UNIQUE,
@@ -225,17 +255,28 @@ CREATE TABLE "turns" (
     "state" VARCHAR(10) NOT NULL,
     "failure" VARCHAR(40) NOT NULL,
     "holder" CHAR(36) NOT NULL,
-    "retry_of" CHAR(36),
     "superseded" INT NOT NULL,
     "stop_requested_at" TIMESTAMP,
     "started_at" TIMESTAMP NOT NULL,
     "ended_at" TIMESTAMP,
-    "agent_version_id" CHAR(36) NOT NULL REFERENCES "agent_versions" ("id") ON DELETE CASCADE,
+    "agent_version_id" CHAR(36) REFERENCES "agent_versions" ("id") ON DELETE SET NULL,
     "conversation_id" CHAR(36) NOT NULL REFERENCES "conversations" ("id") ON DELETE CASCADE,
     "lane_id" CHAR(36) NOT NULL REFERENCES "lanes" ("id") ON DELETE CASCADE
 );
 CREATE INDEX "idx_turns_convers_5f256d" ON "turns" ("conversation_id");
 CREATE INDEX "idx_turns_lane_id_56bc94" ON "turns" ("lane_id", "state");
+CREATE TABLE "approvals" (
+    "id" CHAR(36) NOT NULL PRIMARY KEY,
+    "operation" VARCHAR(60) NOT NULL,
+    "arguments" BLOB NOT NULL,
+    "state" VARCHAR(10) NOT NULL,
+    "created_at" TIMESTAMP NOT NULL,
+    "expires_at" TIMESTAMP NOT NULL,
+    "decided_at" TIMESTAMP,
+    "identity_id" CHAR(36) NOT NULL REFERENCES "identities" ("id") ON DELETE CASCADE,
+    "turn_id" CHAR(36) NOT NULL REFERENCES "turns" ("id") ON DELETE CASCADE
+);
+CREATE INDEX "idx_approvals_turn_id_7fd0f0" ON "approvals" ("turn_id");
 CREATE TABLE "steps" (
     "id" CHAR(36) NOT NULL PRIMARY KEY,
     "number" INT NOT NULL,
@@ -247,6 +288,11 @@ CREATE TABLE "steps" (
     "ended_at" TIMESTAMP,
     "turn_id" CHAR(36) NOT NULL REFERENCES "turns" ("id") ON DELETE CASCADE,
     CONSTRAINT "uid_steps_turn_id_ca894b" UNIQUE ("turn_id", "number")
+);
+CREATE TABLE "workspaces" (
+    "account" VARCHAR(100) NOT NULL PRIMARY KEY,
+    "opened_by" CHAR(36),
+    "opened_at" TIMESTAMP NOT NULL
 );
 CREATE TABLE "aerich" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -306,10 +352,12 @@ CREATE TABLE "teams" (
 CREATE TABLE "agents" (
     "id" UUID NOT NULL PRIMARY KEY,
     "name" VARCHAR(100) NOT NULL,
+    "handle" VARCHAR(100) NOT NULL,
     "version" INT NOT NULL,
     "default" BOOL NOT NULL,
     "created_at" TIMESTAMPTZ NOT NULL,
-    "team_id" UUID NOT NULL REFERENCES "teams" ("id") ON DELETE CASCADE
+    "team_id" UUID NOT NULL REFERENCES "teams" ("id") ON DELETE CASCADE,
+    CONSTRAINT "uid_agents_team_id_53dd64" UNIQUE ("team_id", "handle")
 );
 CREATE INDEX "idx_agents_team_id_d24678" ON "agents" ("team_id");
 CREATE TABLE "chats" (
@@ -322,14 +370,15 @@ CREATE TABLE "chats" (
     "quiet_until" TIMESTAMPTZ,
     "conversation_id" UUID,
     "created_at" TIMESTAMPTZ NOT NULL,
-    "agent_id" UUID REFERENCES "agents" ("id") ON DELETE CASCADE,
+    "agent_id" UUID REFERENCES "agents" ("id") ON DELETE SET NULL,
     CONSTRAINT "uid_chats_account_0bb1ec" UNIQUE ("account", "external_id")
 );
 CREATE TABLE "conversations" (
     "id" UUID NOT NULL PRIMARY KEY,
+    "title" BYTEA,
     "started_at" TIMESTAMPTZ NOT NULL,
     "ended_at" TIMESTAMPTZ,
-    "agent_id" UUID NOT NULL REFERENCES "agents" ("id") ON DELETE CASCADE,
+    "agent_id" UUID REFERENCES "agents" ("id") ON DELETE SET NULL,
     "chat_id" UUID NOT NULL REFERENCES "chats" ("id") ON DELETE CASCADE
 );
 CREATE INDEX "idx_conversatio_chat_id_bb41c1" ON "conversations" ("chat_id");
@@ -351,6 +400,7 @@ CREATE TABLE "replies" (
     "turn_id" UUID,
     "conversation_id" UUID,
     "answers" VARCHAR(100) NOT NULL,
+    "only_for" VARCHAR(200) NOT NULL,
     "mode" VARCHAR(10) NOT NULL,
     "state" VARCHAR(10) NOT NULL,
     "reason" VARCHAR(200) NOT NULL,
@@ -371,6 +421,17 @@ CREATE TABLE "parts" (
     "reply_id" UUID NOT NULL REFERENCES "replies" ("id") ON DELETE CASCADE
 );
 CREATE INDEX "idx_parts_reply_i_59dd3a" ON "parts" ("reply_id");
+CREATE TABLE "summaries" (
+    "id" UUID NOT NULL PRIMARY KEY,
+    "until_turn" UUID NOT NULL,
+    "messages" INT NOT NULL,
+    "text" BYTEA NOT NULL,
+    "model" VARCHAR(200) NOT NULL,
+    "created_at" TIMESTAMPTZ NOT NULL,
+    "undone_at" TIMESTAMPTZ,
+    "conversation_id" UUID NOT NULL REFERENCES "conversations" ("id") ON DELETE CASCADE
+);
+CREATE INDEX "idx_summaries_convers_6ddcb9" ON "summaries" ("conversation_id");
 CREATE TABLE "usage" (
     "id" UUID NOT NULL PRIMARY KEY,
     "at" TIMESTAMPTZ NOT NULL,
@@ -389,15 +450,20 @@ CREATE TABLE "users" (
     "name" VARCHAR(200) NOT NULL,
     "operator" BOOL NOT NULL,
     "password_hash" VARCHAR(300),
+    "restricted_at" TIMESTAMPTZ,
     "created_at" TIMESTAMPTZ NOT NULL
 );
 CREATE TABLE "agent_versions" (
     "id" UUID NOT NULL PRIMARY KEY,
     "number" INT NOT NULL,
-    "description" VARCHAR(500) NOT NULL,
+    "name" VARCHAR(100) NOT NULL,
+    "description" BYTEA NOT NULL,
     "instructions" BYTEA NOT NULL,
     "model" VARCHAR(200) NOT NULL,
     "settings" JSONB NOT NULL,
+    "fallbacks" JSONB NOT NULL,
+    "other_providers" BOOL NOT NULL,
+    "note" VARCHAR(100) NOT NULL,
     "created_at" TIMESTAMPTZ NOT NULL,
     "agent_id" UUID NOT NULL REFERENCES "agents" ("id") ON DELETE CASCADE,
     "author_id" UUID REFERENCES "users" ("id") ON DELETE CASCADE,
@@ -464,6 +530,16 @@ CREATE TABLE "memberships" (
     CONSTRAINT "uid_memberships_team_id_5453c1" UNIQUE ("team_id", "user_id")
 );
 CREATE INDEX "idx_memberships_user_id_6b1e99" ON "memberships" ("user_id");
+CREATE TABLE "open_forms" (
+    "id" UUID NOT NULL PRIMARY KEY,
+    "operation" VARCHAR(60) NOT NULL,
+    "state" BYTEA NOT NULL,
+    "expires_at" TIMESTAMPTZ NOT NULL,
+    "chat_id" UUID NOT NULL REFERENCES "chats" ("id") ON DELETE CASCADE,
+    "identity_id" UUID NOT NULL REFERENCES "identities" ("id") ON DELETE CASCADE,
+    CONSTRAINT "uid_open_forms_chat_id_a16f21" UNIQUE ("chat_id", "identity_id")
+);
+CREATE INDEX "idx_open_forms_identit_876591" ON "open_forms" ("identity_id");
 CREATE TABLE "sessions" (
     "id" UUID NOT NULL PRIMARY KEY,
     "token_hash" VARCHAR(64) NOT NULL UNIQUE,
@@ -477,17 +553,28 @@ CREATE TABLE "turns" (
     "state" VARCHAR(10) NOT NULL,
     "failure" VARCHAR(40) NOT NULL,
     "holder" UUID NOT NULL,
-    "retry_of" UUID,
     "superseded" BOOL NOT NULL,
     "stop_requested_at" TIMESTAMPTZ,
     "started_at" TIMESTAMPTZ NOT NULL,
     "ended_at" TIMESTAMPTZ,
-    "agent_version_id" UUID NOT NULL REFERENCES "agent_versions" ("id") ON DELETE CASCADE,
+    "agent_version_id" UUID REFERENCES "agent_versions" ("id") ON DELETE SET NULL,
     "conversation_id" UUID NOT NULL REFERENCES "conversations" ("id") ON DELETE CASCADE,
     "lane_id" UUID NOT NULL REFERENCES "lanes" ("id") ON DELETE CASCADE
 );
 CREATE INDEX "idx_turns_convers_5f256d" ON "turns" ("conversation_id");
 CREATE INDEX "idx_turns_lane_id_56bc94" ON "turns" ("lane_id", "state");
+CREATE TABLE "approvals" (
+    "id" UUID NOT NULL PRIMARY KEY,
+    "operation" VARCHAR(60) NOT NULL,
+    "arguments" BYTEA NOT NULL,
+    "state" VARCHAR(10) NOT NULL,
+    "created_at" TIMESTAMPTZ NOT NULL,
+    "expires_at" TIMESTAMPTZ NOT NULL,
+    "decided_at" TIMESTAMPTZ,
+    "identity_id" UUID NOT NULL REFERENCES "identities" ("id") ON DELETE CASCADE,
+    "turn_id" UUID NOT NULL REFERENCES "turns" ("id") ON DELETE CASCADE
+);
+CREATE INDEX "idx_approvals_turn_id_7fd0f0" ON "approvals" ("turn_id");
 CREATE TABLE "steps" (
     "id" UUID NOT NULL PRIMARY KEY,
     "number" INT NOT NULL,
@@ -499,6 +586,11 @@ CREATE TABLE "steps" (
     "ended_at" TIMESTAMPTZ,
     "turn_id" UUID NOT NULL REFERENCES "turns" ("id") ON DELETE CASCADE,
     CONSTRAINT "uid_steps_turn_id_ca894b" UNIQUE ("turn_id", "number")
+);
+CREATE TABLE "workspaces" (
+    "account" VARCHAR(100) NOT NULL PRIMARY KEY,
+    "opened_by" UUID,
+    "opened_at" TIMESTAMPTZ NOT NULL
 );
 CREATE TABLE "aerich" (
     "id" SERIAL NOT NULL PRIMARY KEY,
@@ -526,82 +618,94 @@ async def downgrade(db: BaseDBAsyncClient) -> str:
 
 
 MODELS_STATE = (
-    "eJztXVtz2zYW/isePbUz3kxiy066s7MztuO0ah27EyvZbTMZDkTCFsYUqfBix9vmvy9A8Q"
-    "KSIEVQpARC56kNiEPRHw6Acz9/jRauhW3/xdk9doLRPw/+Gjlogen/5B8cHozQcpkNs4EA"
-    "zexoJmJToiE08wMPmexFd8j2MR2ysG96ZBkQ16GjTmjbbNA16UTi3GdDoUO+htgI3HsczL"
-    "FHH3z+QoeJY+Fv2E/+uXww7gi2rdyXEov9djRuBM/LaOzjx8nbd9FM9nMzw3TtcOFks5fP"
-    "wdx10ulhSKwXjIY9o38O9lCALe7PYF8Z/73J0OqL6UDghTj9VCsbsPAdCm0Gxuhfd6FjMg"
-    "wO/MD1KGAviOW/cPCTQax/x5/ITTeM65upcXs5NYyRBIam6zD8CVsNCtD31XszYKLREfuB"
-    "i1/OPvxwfPpjBIXrB/de9DCCbfQ9IkQBWpFG4GdoR/8t4X0xR54Y72R+AXH6oW2wTgYysD"
-    "NGS+BLAOoB0tECfTNs7NwHc/rPVy9f1mD86exDBDOdFeFM191cbZjr+NHR6hnDO8P3EXs+"
-    "+6oSxBMnECPMURRAJqut2wfIr/pC+J59wT+OXo1fj98cn47f0CnRV6Yjr2swn1xPC3AmH1"
-    "iC89x1bYwcMaQcVQHSGSXrC9N0ZLuHwfnNzRV788L3v9rRwGRaYNiP788vKSdHfEwnkQCL"
-    "0TY9zDAxkADwt/RJQBZYjHiesgC6FZO+SP5ngEdHzQJMJ+8vb6dn73/PrcLbs+kle3IUjT"
-    "4XRn84LRwq6UsO/jOZ/nLA/nnw5831ZfGIT+dN/xyxb0Jh4BqO+2Qgi8ckGU6GcsscYLQw"
-    "5K5djqTLu7e8qKXLdzdruuaGZcLM3YPwgmVIlZF953qY3Du/4ecI3wn9DuSYops1Ftym8W"
-    "sGiWg2mv2+h55S4Y9nJ/qn0z8Yr46ki7Pbi7O3l6MI4BkyH56QZxkVSMcXpy+4HGLKd799"
-    "wDYKxLcrLyF/yu7gYZ5LJcTz5/ocBRvCRCXEJsJIvNjDQsd1GCtFAGyKEvcqnZiJbUf3yO"
-    "W2YW6Dlh8tjhbFEeRQxcmKf5v9kmgDVqmw3AZdo8ka/LHQrUb7efULo2gRFzM6+AWUXCWV"
-    "3NXqlBCv1MEygu2pYH3quZ1rYdlnlECtth0UyLZnQhj1xa55A8JJIwPCSY0B4aRsQCDsB0"
-    "Oz6jIiDvKeK06NAmVR9X0OsD9AZq5Tfa9uznNKFwX2fHJ99uGPH96f/ffHnOZ1dXP9czKf"
-    "P07O/5henhXWILpbZDg9JdCOx48a8fhRDY8flXncx0FAP0HA37/e3lyLIeZpivYFYgYHfx"
-    "/YxO/tsOZux1lIbPol/gv2s7u4GBlGOa5PsE6ZnluGCwHLsxecg+lnH00/KxFZThrlafo1"
-    "/qiyrGtFTw7QkALiySLKE20AqZradrf2tFTl2tCglnpCh8mma01q/C4V29TKbNsBrB993E"
-    "TEUZNT14PKb9T2lsog9Da1LE3pKzTi3n4tSqFFgsvHqpCI7OlhrTWJzTPwI0RHHO6N4Uhe"
-    "+t2m1KuIb2xwQm9I7yhJCY0jAfmsYKCy6IlIgmdJRAtkgGrBJBJ6d8iUCs3iSDSMzjpqZn"
-    "eqMTsVrU7IlDVgZxQaAnzaBODTaoBPSwAHyKMCjmxkCU8Ep0IeUTcMTFcuYJMj0ZBpx02Y"
-    "dlzNtOOIaUvmhmolrk89JYqpEGgoSaxFtW6SBnR07uA2TTdcaUb4W4A9B9lsa4KfW011JV"
-    "ut5ldaSqLh8dBLSDe/ESSQLpBpiHYvvsEH+qeJYb50wkXJKpmDPKHVEOtXzRi7hq+LQC+x"
-    "tyABg6OEdm1wfY4OwuslwusdNyBmKx9rnrIDa9NwpOXBWZu+hoTqM/SOJYIQkvplLpDCOq"
-    "u8znzYsKTOKyAFzRfiUfZwE+0wHkWbbaNQ8ISamHYQO9HEyw95JFJpNzZy8IYwXdFX6ARP"
-    "r8ZGnqVERscCy9UYH4t8DpER+psa6Q3htZPH8pQgjyktj2EKYZtF5ulAbVV5hSECvGtNdY"
-    "5k8eRIoJpCrQJjzkVnkbT+0jB7XU1E16ovHDs1iPyGePot6oQQ+b1lJSd0gkiNEOg3q0eH"
-    "9apNNGmHWs1u67Ot12mG6Fyu0WqII4q5XKPQEPHBCLqMWpJuRWxMZRGIqsCY/a0BoUicHN"
-    "2OiAomolM9eVR7qkfb/wE/93+sfx65T84qc+ALGK6UMFytFqQ6qqgiijZHBfFEDeKJUs6X"
-    "YG6eBgwLBUDZT7BjS4ZveRoNubab8G8e5CeP3hvCGLiaSjscERTZ4eU+mSI7EOHRZjUGIY"
-    "UrIjdO4pRDkeCYPquVHOOkRYJ7SbYw58hxVnWjINlCkeu3WpDkVqvpbcyRaHgZd5+hCZkW"
-    "28y0UL8VxJBr3EGwv67SDQixe7fMClcQGbyLP/RFpZp3V4hMRQ8/x0ztfdHEmbnfBIYOCV"
-    "/0hL3i0gm858FeO/VBycR5JEEXEdyT9EUaIdWrsp6xlkhdzzFejcKe8HifhREe+Qg65x57"
-    "S4+BVNTbP0ch7vFEenzRLUtnfC5lf0WDLFAE3EbqaPtQWmErpRUeq4JRa7T9x8pgVB1w7k"
-    "UZ5Y8pCagLZBqifTpuAPbpuLoI1rhUVsH1ibjO2Dm5r4w94al0Cj/56ejo+Pj10cvj0zcn"
-    "49evT968TONQyo/qAlLOJz+zmJTcMpQrLCyw79NrR/JEyVNpZ97q5eReyTNCkNfXaUmJNT"
-    "xRug+s8DDy5eoWZhTaMXP3EQAz1xKEWNS5/xOKlr5/NbW9bbr+E2WnhHpNmciMBHL+C4EU"
-    "UIikR3RREODFUtQ+s1KY40m2J8y97FeS66yZnIdNTB5b+UwKpOA0UdppAoXC+ziPOJtiU0"
-    "Q5EkCz1hdlxwVFNvRFNaxLoiaia51RHDutTzclXJzdhqjyIXt6Ils4+mRdff26Z1J/ltA9"
-    "w3u76twzOfcaFI7R35FiUi4w5sifyxgwckTapbZ2b3T2XLu1MS6hBVtcA1scxHu1OT4Gp7"
-    "rgb0tCX9emEFKOEpZZ6WUO/VZbmSOD6FyV13dGMfSNFsGbJULQmwuOVkQFtJmsaSdPBZgW"
-    "vCIYLWS9IhkJpE8X4IxOaWkWzVMBi9aayxj7dWDYmcavGSabrrXqcJt0vb0su3k6AFbv5t"
-    "ylS3o9uvEFBNCugTZ/Ua/HNT41wcjbLJfDWoftbmy8kdtCYN1N3BnVdt20lnsPKfKRnhV6"
-    "UbnJcoi9RUlQAGHzilh743UqIV7bUSwjgnZiEu3EoCBB7wUJ4tOlhHC9fSijAvOQyuahuW"
-    "tbIjm7+nrIKEAzLISlYOTjdl3vCqSwZ1TeM3dYWDG3LrclJdEmFnLLWS13iNihJ2qWVI05"
-    "R6IN7J2FoKrcskGVk0mjng1KmgHWNm2Akg7dlHTw8NImm3aa+0Bf0gSgoXBjKR0HmlRsrd"
-    "LFFZN3RyI7W/TgsNbQxqZAe4rdx/B1mFRbbU3bkYKq6C7d1B/cRjftUisdEKyglg5RP9qC"
-    "WloS+3fkqXLviXNFnAfhNZo+rL9K2TTDpvMgF2FPvFOB+4Ad6WSEPJV2kkz32QgQJL8Xdy"
-    "4Eye/FMkOQvPbru5vaxgPatEOpbqwopH3WN+5TzXiPFzPs+XOyHAn0DO7pYZ2isUjn9RIi"
-    "lwRhR5wGvWOUVDwgPxfyc3cNvU4yC6RKdZ0qpawIOPj+FpAk1XmSlHJCtWY9Q/qUqX9HXj"
-    "ASSNPReK0cvaQzwFS/JxIzFYtnok1e6c7LCHSqn95ZyCPU696aDgJF6PuNlwFtb8+0PRbB"
-    "KVvHgacBBaVWQfGS2NYNxekOY2RVlKd5jlJJoF7BLpCo0/WoFqm52OhehWpohTZgURy6NU"
-    "C3hqGgixz/iUIkI3hzJCB1N5G62T3SVpNMaEGRbKBIgs4OPbZ2cWr00oIS2mxVItpXmy0w"
-    "j7RZjcGZR+7oHrJbLDJPByGaKq/wznr+DGjbDqXpj6KQbt71p0m9gtSFW5ACJDLNEz+xJj"
-    "D3mml+i32/omNP8uiwzjzoryaB031fLH2QHzeC/DgFjkktpDYf020hv8YcGSyw0gsMCZB7"
-    "scwqR0ersqiQILeXwby3VOLF1jsSYVvWMbKnh3Vqxh2dATrGnugY7hNFx3igf62MjpGnAp"
-    "dWA5fWCjI55uZp4OKCyI0toiuuLFjnH6yoLdjUPzggJu3LQbjAFkEr4CTO4jyVlmdxD1Ez"
-    "PvmfZIG6hEKnfJYtV04HS1ub42YQGnpJpdyNBhSl5Qp0nyRdt1rrYRmvoPXsidaz27rJuz"
-    "77+48uW1Lp2nWQoL5vbecxnmyLvccSVh9u6zG4V+Fe5Y43xBr4bRjYcZY0ARzmgte3WCDO"
-    "IwkiADZEaZK+SFeoCuXS2kOVr8+mC1S9CrOsi4dImI27e9QIs0kLka2nEYKAq4SAC7kqWz"
-    "Psx73dZNQJjkS7bJVxE4DH1QCPSwBD25UO7foeDrxnw72TgZOnAT9JwY4cMqUVW1hwvdXq"
-    "unlC6LQtoe7S23lpeJj+yX47rVf4Asi5UU33LSTfem0Xm6cEE4fSy4wphG0WmaeDjazyCk"
-    "e2KYOFX8jHbYhoQcJTNS6mAbzDKNYFuZ+Q+6lS9PHa3M+q46ADaC8KrxvkGbC+G3j5IFyP"
-    "dO526gDqyAPzKXudptwsutTbpzRThW5TRwUzr9/S12iEee9uigivCldFgmVNYnOyaJ0344"
-    "k9JXE1amjHo6SzAoqLs4/orrh4dTbHet8P5HRARTgVoSbOMhRYheoSElISqFjWMiHBDQNp"
-    "1DMagL0l7GDrbrMag7OEgq1b9xXeWanuAW3bDTq5xcrdhmaWJJpumJCu7+SWMZRKpQo+su"
-    "46I4HFYPXgsM5cEKZTIFVHe+OA/P24TeFHEQfW8G5G6BjbpVeSWNgJSCDblalABrF9he4V"
-    "kWeiTYgCsKkQUJCHO4UzEo3E5kcxmCmBhibHXvJYIxOiEVVUFTgVK/0TRbLteSle9oV1xy"
-    "4KE5lzbMkjW6IDaIvQrgyw8tCW6ADaqcgAsSt9OVJSBeryyhFapy3H7bRAW9ZfW4bCFv0K"
-    "BO6SAeIKghVqk314Mkj1kUj1WSLff3Lp4SlbBb9E2IrDFVNr8wx+3IjBj2sY/Bh6eO+R/a"
-    "19KZEkOrOLkiLNA1oV23zNCousLGpxE+f2UE1iy5ymMM3ox9GXGLupwzJExACppkjZ7j1x"
-    "DJs4DxsidcVedEXfM9y7Ckr7dAQV33qrPU5cly9dQOrT5nGGPWLORwKrR/zksM7ugbI5yh"
-    "g+qi3GIruHwOIWH8ibGTyUD2Wvtm9UZldVa4IciY5WjpOTJlaOk5NqKwd7VnB8LpcyCMfT"
-    "NUS3l9Lj9BeDuLZiHuFfb2+uK3TrjKSoWBMzOPj7wCb+EDNfasBlYOS06QTTNLaag/tCEF"
-    "nNXnC+awP+9/8DUEWKEg=="
+    "eJztXVtv3DYW/ivGPKXAbJDYjpNdLBawE6d169hFPG63DQqBI9Eewhppqosdb5v/vqRGF0"
+    "qiNKJGGlGc89RU4uHI3+Hl3M9fk6VrYdt/eXqPnWDyr4O/Jg5aYvqP/IvpwQStVtlj9iBA"
+    "czsaidiQ6BGa+4GHTDbRHbJ9TB9Z2Dc9sgqI69CnTmjb7KFr0oHEuc8ehQ75M8RG4N7jYI"
+    "E9+uLLl0mA0ZLNu0CORX/rjz/ov4lj4a/YZwPY/64ejDuCbSv37cRiVNFzI3heRc9uby8+"
+    "fIxGsg+YG6Zrh0snG716Dhaukw4PQ2K9ZDTsHf0DsYcCbHF/GPvuGIHk0fpvoA8CL8Tpp1"
+    "rZAwvfodBm8Ez+fRc6JkPlwA9cj0L4klj+Swc/GcT6T/yJ3HDDuLqeGTfnM8OYSKBqug7j"
+    "CGH8oQB9W8+bARM9nbAfeP/D6ecXRyffRVC4fnDvRS8j2CbfIkIUoDVpBH6GdvTfEt7vF8"
+    "gT452MLyBOP7QN1smDDOxs6SXwJQD1AOlkib4aNnbugwX939evXtVg/Mvp5whmOirCmfLd"
+    "XG+hq/jV4fodwzvDN179EghnFIBxM4wfseezryqBfOEEYow5igLIZH1g9gHy674Qvmdf8I"
+    "/D18dvj98dnRy/o0Oir0yfvK3B/OJqVoAz+cASnGeua2PkiCHlqAqQzilZX5imT3Z74J5d"
+    "X1+ymZe+/6cdPbiYFRbs7aezc7qSo3VMB5EAi9E2PcwwMZAA8A/0TUCWWIx4nrIAuhWTvk"
+    "z+McKjo4YBs4tP5zez008/57jw4XR2zt4cRk+fC09fnBQOlXSSg18vZj8csP89+P366rx4"
+    "jabjZr9P2DehMHANx30ykMVjkjxOHuXYzKQhQ0604Ui6lG/KTC0JOMPwdIMUwwTGuwehEJ"
+    "OImnlkP7oeJvfOT/g5wveCfgdyTNHNGovLs3iaUSKaPc1+30NPqYDNLyf6p9M/GK+PpPen"
+    "N+9PP5xPIoDnyHx4Qp5lVCAdX5y+4HKIKT/+9BnbKBDfrrxe8kt2B4/zXCohnj/XFyjYEi"
+    "YqIzYRRmJmjwsd12FLKQJgW5S4qTRCi+1G99DldmFuf5ZfLQ+XxSfIobqpFf82+yXR/quy"
+    "G3D7c4P5wOBPha7NCCixYTjhck4fgh1BTTvCmjslxCtVsIxgdxpYn2pux0oY2GX6tRnwX1"
+    "a+foiDvOcqPTdHWNR1nwPsjxDxOl338vosp2VRWM8urk4///bi0+l/v8upWpfXV98n4/kD"
+    "5Oy32flpgQOEfUBoVkkANSwoUgIP2vIgutFljpmUYHfnzKSvizB/yhw2OmUOa06Zw/Ip4+"
+    "MgoJ8gWN8/3lxfiSHmaYpGHWIGB38f2MTv7YrkZJJ5SGz6Jf5L9rNDiCMMo9yqT7BOFz3H"
+    "hveCJc8mOCuwhP7JNpOipXiSI1KDKez3tGGKy+R9Y+W5j8SiuoSk6VlADSZoCRO04wZysm"
+    "Y8Xrs7oBdJEwz8bZb36Az8a0uInNGBp+nXxK8KWzdaGDhAQwqIJ4soT7QFpGpaCbv1mqSW"
+    "tS3dJmmU0TiX6UbHCb9LxZ6T8rLtANZbHze5T9VcqZtB5Tdqe39UEHrb+g9mdAp9cO7Xb7"
+    "BiQjayJyKfQfJuWusviEf14Coo+AW+RGuDLbA/wEWghIvAXTFwhAbXal0jR6ShcfukicZx"
+    "Uq1wnJT0DeTdh8skqLe5UTVHBhbVaUuLKr3Vq5Tpcydclu7+vOkvIdZwob9uplrXaNagWO"
+    "+lYo2/rgidrgWb85TAZqXZbGGTWK12c56yAzarKeprwWXKKCcgwbOkWadABraywlWYqDoS"
+    "kHIkAOeG8OLYQrBteHEzQ4OikG6OL84W1GYrWbKhO4D1gptKU2gLx5+suaxXk1BokeD8sS"
+    "oBNXs7rTULsXEGfuwnFxUiRlU0B8kLeruU4xXJiRmdgBf6WNZnx5GAx+6bWuKylqj6oXeH"
+    "TKmQF45EQ9vcYbPQx5rIx5IR2pQ19GcUGgLcvZU/QB4VcGR1Pp4IToVCDGIYmK5c0gVHou"
+    "GiPW6yaI+rF+1xtGhLevUwekqUSynQUJIcy2rdJE3k7DyzzTTdcK0Z4a8B9hxkp+5qUFeG"
+    "OQ5q1JWMW82vtJREw+Ohl2BZfiNIIF0g0xDtXtJTHuifJoZ5s686odUQ6+5d1SvsLUnA4C"
+    "ihXZvZkKODnAa5nAZitnIn5inBnaiytenPkFB9ht6xRJDFWM/mAinwWWU+8+VCJHVeASlo"
+    "vhBItYebaMAMJW22jULpNGpi2j6bhn7AwdXt5WWzxI/hCkgpekTV19uykYO3hOmSTqErPO"
+    "4KO8ad6y23xOiazkM3fEdVBNXAqVerLL/1RNbZwtassdIWzwMIIdHfJhuQQFRbuy7NJSVp"
+    "meKi5q274wwXr522kKcEbUFpbQE77aLxeTowqqjMYdAHOzajLJAsnBwJlPiu1a7Nhegokl"
+    "auG5ZUVhPRjbo1t5waFKoAe8UO7RV+uFwij2yrhN9E0+iU61DKY9pNOY/RwNOv+h06QaTg"
+    "CjTv9atpvdIdDRpQ3x62TPJmbXuM8SHV+rZPHFHY9Aatj4ivD1D41FIHKsLbKgu4V8W27W"
+    "/9dkVCXel2RFR8E53qyavaUz3a/g/4eRc1mtwnZ538A0Wa1DCprhlSHRhYEQifo4KQwAYh"
+    "genKl1jcPA0k7RcAZT/Bji2ZdcvTaLhqu8ng4EF+8ui9IQxjrfG5cERQWGza0u0CQVptuD"
+    "EKKVwRuTEtpCEQHPkiG9WSY5x3HFu5us6XMhfIcdbdRyBfSpHrt1qQ5LjV9DbmSDS8jLtP"
+    "soZkqV0mS6nfkW3MnZIgX0dX6QaE2L1js8JFgEYfCBH6ojarw3WXUDEOgltM7VtL5FoVtP"
+    "dH830Rxnkk1bvsiTN3v24H0QWb4twJGsU1qHk7b8LokQRdpKpcpBNpihQkYgwTCcJtQZH1"
+    "J7dBa+w/yVnQZ6mcRz5q1bnH3spjIBXNQF+inKd44LqxAh3xpZQPHD2EVjFqGY+g2M5Oiu"
+    "08VgWA1xiPHisDwHXAuRfbBn9MSUBdINMQ7ZPjBmCfHFeXRTwuFdpxfSKuPHlG7itDmXgq"
+    "naKZ/nl4eHT09vDV0cm7N8dv37559yoNayq/qotvOrv4noU45dhQrrmzxL5Prx3JEyVPpZ"
+    "21tJeTG7pM7SxOx8PIl6tkm1Fot5i7DyiZu5YgYqcumiShgATelpEkgzWLGQ/0Mll/UJqq"
+    "R3RREODlStTLslKY40l2J8y96leS2youPX+dmZg8tnLBFUjBB6e0Dw5aR/RxHnE2xaaIci"
+    "SAZq1r044rTG3p2mxYqEpNRDf6NrnlpGqbtZEiq3CXNc7vJ3TP8F7BOvdMzg0JFbL0d6SY"
+    "dBUYC+QvZAwYOSLtMqW7Nzp7rqgKWTNjXEILtjjo+A6qC3R83yM2h36rrcyRQbC3yvydUw"
+    "x9o0UscIkQ9OaCoxVRAW0ua9rJUwGmBa8IRktZr0hGAtn4BTijU1p6ieapYInWmsvY8uvA"
+    "sDOLpxnnMt1o1eE26WZ7WXbzdABsZykWSuJauqQ3oxtfQADtBmjzF/VmXONTE4y8zVKDrE"
+    "3YDmPjjdwWAutu4s6otuumzT16qLgQ6VmhF9V4LYfYW5QEBRA2r4i1N+ZTCfHaHpMZETSY"
+    "lGgwCfUteq9vEZ8uJYTr7UMZFZiHVDYPLVzbEsnZ1ddDRgGaYSEsBSMft+uDWiCFPaPynr"
+    "nDwgLMdbktKYk2sZA7zmq5Q8QOPVHh/mrMORJtYO8sBFXlPimqnEwaNUpR0gywsVNKkwoh"
+    "UPpic0EHD6/srbuefKaTQM+TGhM+9DxpbmZj8u5EZGeLXkxrDW1sCHQ7GT6Gr8Ok2mpr2k"
+    "AKqqK7dFt/cBvdtEutdESwglo6Rv1oB2ppSewfyFPl3hPnkjgPwms0fVl/lbJhhk3HQS7C"
+    "nninAvcBO9LJCHkq7SSZ7rMRIEh+L+5cCJLfCzZDkLz2/B2mVPaINu1YimUrCmmf5bL7VD"
+    "M+4eUce/6CrCYCPYN7O61TNJbpuF5C5JIg7GilQSsiJRUPyM+F/NyhoddJZoFUqa5TpZQV"
+    "AUffLgWSpDpPklJOqNasBU2fMnXaF0MgUfM9M6rl6XyHjr4yTtLCVSBSKylS01XgpUEpTU"
+    "35OSINBeqTJgL1SbVAfdK0znddeeSq6t7QartxgWQwrbfhxujUGIhD7lSNGbzgrJqSIkR3"
+    "dw7p9tHdw9dIVXOxjrlG6s/ICyYCtSZ6Pq1TaVZ0BEQh7Ynm4oTMH1RGvDJSMSPQqTVUZ9"
+    "lc0IpoZ+4V6K/VbyoAOLL2TANkyWmy+gpPA8pKrbLiJWl7W4rVHab/qShT8ytKJYF6DbtA"
+    "ok75US1Sc2mfvQrV0OV5xKI4NKKDRnRjQRc5/hOFSEbw5khA6m4idbsOvQfvXIFyXuNT5G"
+    "i0Q7mXbuTstm6rrye0oK43UNfBMgJNmrU5NaBPcyWifYUhgBGqDTdGZ4S6o3vIbsFkng5y"
+    "/FTm8GBNY0e0bcfSNVZRSLdvG1ttY8ygTh3lBSlAolRZ4o3XBOZeS5XdYN+vaPmavJrWGW"
+    "H99SAIbdgXeyoUWJlAgRUFjkktpDYf020hz2OODBisNIMhzH8v2Kxyeq0qTIUKK3uZDXpD"
+    "JV5sfSQRtmUdI3s7rVMz7ugI0DH2RMdwnyg6xgP9a2V0jDwVuLQauLTWkMktbp4GLi6Ij9"
+    "khuuLS9HX+wYri9JCn3NhBuMQWQWvgJM7iPJWWZ3EPsUk++Z9khfOEQqesoR233gJLW5vj"
+    "ZhQaekmlHEgDCpdLekNNROpP/Gpa62KJBu0i0h30HyX0n6gliRHEDZcaG5RyVCCaixMbZV"
+    "os8iQ63bCd5eUG+KuoE3iNQJ5QgEDeWiBnF4SULJ4QaCiG9xKGChKhthJhvluY5Tptmr/n"
+    "CCEqUmUeK2OPa7CRR5+KzSPWgbvufWG6USK8uYxUeZmp5L2LahILFNekVnG11srK/YLGui"
+    "ca67BNY/UXSVf0iHAdJJD7z1zXxsgRw8yTFTUuStcX1slS37HCdX19mZNLzi4Kxt+r209n"
+    "559fvI6Qp4NIADbhfZMOJWzCXGI+ZdK2SQmnbI7xMry+vzxxHkkQAbAlShfpRLpCVegV1R"
+    "6qfHMqXaDqVZhltnGRMBvbzGuEWTpimEJDIOAqIeBCnYWdBaXdIWKHnpQ6wZFoV2nhuAnA"
+    "x9UAH5cAXri2JQqorj49MgpwKxZjdkKmZGELC47jWt0sT7hD7Sx9Mlr1jN4mK8PD9E/222"
+    "lpwgnAkq+arlYodOS1ZTZPCSq50mzGFMI2TObpYCOrzOHIlmIwn4e8T05EC0HyiqYgqOmQ"
+    "2xJdKLMDZXaGdhlvLLNTdRx0AC045SuRzl1OHUAdOQx+yaYb5WW2EWrRlZ7Dmn7IwdXt5W"
+    "Wz6lFotfLcR2Rv66yJp9HoFCloU3hb9wMzmt/QaXSCqG/nQ4RXhQMiwbImDyRhWtcNkZOc"
+    "gbgLFbRDVtIFAU3F2Ed0l7xQXV9gs0cHqgxAjXIVoSbOKpTMyElJoIZ2y4wcNwykUc9oAP"
+    "aWsINHoA03RmcvBo+A7hwerEXXiLZte5uqOI1c2hqVxMiNE9KNZihuQamUfnPL8s8nAovB"
+    "+sW0zlwQpkMgAUd744D8/bhL4UcRP9/4bkaMlrI3Y0YCN2NRO7awE5BAthtzgQwCDgpdKy"
+    "MPTptADlimQkBBHu628A8UTOk5OzUyIRpRjw+Z8kpFst15KV71hXXHLgoTmQtsySNbogNo"
+    "i9CuDbDy0JboANqZyAAxlL4cKakCdXntCK3TluM22qAt668tQ7mKfgUCd8UAETVZr02J4s"
+    "kgIUoiIWqFfP/JpYenbF+2EmGrFa6YWptf4EeNFvhRzQI/Ki9wetTQbzDbuR9LxOCeUtkI"
+    "B8VgtGVz+2IwScRyF0VhtIvxFhldiajyslRlmNgKqylMc/pxdBJjmEo6Y0QMkGqKlO3eE8"
+    "ewifOwJVKXbKJLOs947yooztRVCgnX+Ls9TlyPcV1A6tO+9avrPfgrZOKJwMiVvZzWWbqe"
+    "kmEDmruQabqhIxCoq1VVjkS7/uEddpOq6aq4ogBZxvxZxtKYIwLPd8nM5bRSDHOEoBeOWS"
+    "/s87Q/xR4xF6KjPn5Te86jbIwyLo1qX7DIoyHwpcXniLrneiduyupDvDK9vPri5Eh09F+8"
+    "edPEf/HmTbX/gr0rhDStVlKiyXq4huj20uaS/mKARcLfjzfXVxWW1IykeF0SMzj4+8Am/h"
+    "hzWmvAZWDk7sgE0zRrioP7vSBnik1wNrRr/tv/AWfChHM="
 )

@@ -1,0 +1,163 @@
+"""What an operation still needs from a person, as a form to show whole or as the next question."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from dataclasses import field as default
+from datetime import timedelta
+
+from core.envelopes import Button, Choice, FieldKind, FormField, FormView
+from core.operations.card import Card
+from core.operations.form import Form, asking
+from core.operations.gateway import MISSING, Unfit, allow, read
+from core.operations.registry import Call, Operation
+
+OPEN_FOR = timedelta(minutes=30)
+"""How long a question waits for its answer; after that, what a person writes goes to the agent again."""
+_MOST_CHOICES = 24
+
+
+async def problems(
+    call: Call, operation: Operation, values: Mapping[str, str], *, whole: bool
+) -> dict[str, str] | None:
+    """Return what is still wrong or missing, by field; None if the operation can run.
+
+    Args:
+        whole: the values are those of a form that was filled in, not of a command that may have left some out.
+
+    Raises:
+        NotPossible: the caller may not use it at all.
+    """
+    await allow(call, operation)
+    try:
+        await read(call, operation, values)
+    except Unfit as unfit:
+        return unfit.problems
+    return None if whole or operation.form.enough(values) else {}
+
+
+async def view(
+    call: Call, operation: Operation, values: Mapping[str, str], problems: Mapping[str, str], *, tried: bool
+) -> FormView:
+    """Return the form to show whole: first what it is about, then, once that is known, all the rest.
+
+    Args:
+        tried: the person has filled it in before, so what is missing is a problem too.
+
+    Raises:
+        NotPossible: what it is about isn't there.
+    """
+    form = operation.form
+    subjects = [name for name, info in form.model_fields.items() if asking(info).subject and info.is_required()]
+    missing = [name for name in subjects if name not in values or name in problems]
+    present = {} if missing else await form.present(call, values)
+    names = missing or [
+        name for name, info in form.model_fields.items() if name not in subjects and not asking(info).only_question
+    ]
+    told = {name: text for name, text in problems.items() if tried or text != MISSING}
+    shown = [await _field(call, form, name, {**present, **values}.get(name), told.get(name, "")) for name in names]
+    fixed = tuple((name, values[name]) for name in subjects if name not in missing)
+    other = "; ".join(text for name, text in told.items() if name not in names)
+    submit = "Next" if missing else operation.title.split()[0]
+    return FormView(operation.name, operation.title, tuple(shown), submit, fixed, other)
+
+
+async def _field(call: Call, form: type[Form], name: str, value: str | None, problem: str) -> FormField:
+    info, how = form.model_fields[name], asking(form.model_fields[name])
+    choices = await form.choices(call, name)
+    kind = FieldKind.CHOICE if choices else FieldKind.LONG if how.long else FieldKind.TEXT
+    if value is None:
+        default = info.get_default()
+        value = "" if info.is_required() or default is None else str(default)
+    if choices and value not in {choice.value for choice in choices}:
+        known = value in ("", "None") and not info.is_required()
+        choices = (Choice("", "—"), *choices) if known else choices if not value else (Choice(value, value), *choices)
+    return FormField(
+        name=name,
+        label=how.label or name.replace("_", " ").capitalize(),
+        kind=kind,
+        hint=info.description or "",
+        required=info.is_required(),
+        value=value,
+        choices=choices,
+        problem=problem,
+        most=how.most,
+    )
+
+
+@dataclass(slots=True)
+class Questions:
+    """A form that is asked for question by question: what was answered, and what is asked now.
+
+    Args:
+        step: the number of the question, so that a button of an earlier one is recognised.
+        choices: the values behind the buttons.
+    """
+
+    operation: str
+    values: dict[str, str]
+    asking: str = ""
+    step: int = 0
+    choices: list[str] = default(default_factory=list)
+
+    def to_json(self) -> str:
+        """Return the state as it is sealed."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Questions":
+        """Return the state that `to_json` wrote."""
+        return cls(**json.loads(text))
+
+    def picked(self, step: int, index: int) -> str | None:
+        """Return the value of a pressed button; None if it was a former question's."""
+        return self.choices[index] if step == self.step and 0 <= index < len(self.choices) else None
+
+
+async def next_question(
+    call: Call, operation: Operation, so_far: Questions, problems: Mapping[str, str], form_id: str
+) -> Card | None:
+    """Take the next question into `so_far` and return it as a card; None if nothing is left to ask.
+
+    Args:
+        form_id: twelve characters that the buttons carry, to tell this form from others.
+
+    Raises:
+        NotPossible: what the form is about isn't there.
+    """
+    form = operation.form
+    for name in problems:
+        so_far.values.pop(name, None)
+    wrong = next((name for name, text in problems.items() if text != MISSING and name in form.model_fields), None)
+    open_ones = [name for name in form.questions(so_far.values) if name not in so_far.values]
+    asked = wrong or next(iter(open_ones), None)
+    if asked is None:
+        return None
+    so_far.asking, so_far.step = asked, so_far.step + 1
+    problem = problems.get(asked, "")
+    now = (await form.present(call, so_far.values)).get(asked)
+    field = await _field(call, form, asked, now, "" if problem == MISSING else problem)
+    return _question(operation, so_far, field, form_id)
+
+
+def _question(operation: Operation, so_far: Questions, asked: FormField, form_id: str) -> Card:
+    lines = [f"⚠️ {asked.problem}"] if asked.problem else []
+    lines.append(f"**{asked.label}** – {asked.hint}" if asked.hint else f"**{asked.label}?**")
+    picks = [choice for choice in asked.choices if choice.value][:_MOST_CHOICES]
+    labels = {choice.value: choice.label for choice in asked.choices}
+    if asked.value:
+        now = labels.get(asked.value, asked.value)
+        lines.append(f"Now: {now}" if "\n" not in now and len(now) < 200 else f"Now:\n```\n{now}\n```")
+    if picks and len(asked.choices) > len(picks) + 1:
+        lines.append("There are more: write the one you want.")
+    options = [(choice.value, choice.label) for choice in picks]
+    if not asked.required:
+        options.append(("", "Leave it empty" if asked.value else "Skip"))
+    so_far.choices = [value for value, _ in options]
+    buttons = [Button(label, f"/answer {form_id} {so_far.step} {n}") for n, (_, label) in enumerate(options)]
+    wide = any(len(button.label) > 18 for button in buttons)
+    width = 1 if wide else 2
+    rows = [tuple(buttons[start : start + width]) for start in range(0, len(buttons), width)]
+    rows.append((Button("Cancel", "/cancel"),))
+    first = so_far.step == 1
+    return Card(title=operation.title if first else "", text="\n\n".join(lines), buttons=tuple(rows))
