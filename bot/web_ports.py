@@ -3,7 +3,8 @@
 from typing import cast
 from uuid import UUID
 
-from bot.web.ports import Download, Entry, State
+from bot.web.ports import Asked, Download, Entry, State
+from channels.web import fingerprint
 from core.transcript import Transcripts
 from storage.files import FileStore
 from storage.sealing import Owner
@@ -19,22 +20,36 @@ class WebTranscript:
     async def entries(self, account: str, chat: str, *, limit: int = 100, before: str | None = None) -> list[Entry]:
         """Return the chat's last entries."""
         lines = await self._transcripts.lines(account, chat, limit=limit, before=before)
+        forms = {fingerprint(chat, line.id): line.id for line in lines if line.body.form is not None}
+        found = await self._transcripts.sent(account, chat, forms) if forms else {}
+        sent = {forms[print_]: each.submission for print_, each in found.items()}
         return [
             Entry(
                 id=line.id,
                 who="person" if line.by_person else "agent",
-                text=line.text,
+                body=line.body,
                 state=cast(State, line.state),
                 at=line.at,
-                buttons=line.buttons,
-                files=line.files,
+                sent=sent.get(line.id),
             )
             for line in lines
         ]
 
+    async def form(self, account: str, chat: str, message_id: str) -> Asked | None:
+        """Return the form that a message shows."""
+        form = await self._transcripts.form(account, chat, message_id)
+        if form is None:
+            return None
+        sent = (await self._transcripts.sent(account, chat, [fingerprint(chat, message_id)])).values()
+        return Asked(form, next((each.message_id for each in sent), ""))
+
+    async def shows_file(self, account: str, chat: str, file_id: str) -> bool:
+        """Tell whether an answer in the chat has the file."""
+        return await self._transcripts.shows_file(account, chat, UUID(file_id))
+
 
 class WebFiles:
-    """The web's view of the stored files: a user's own, and what agents made in the user's chats."""
+    """The web's view of the stored files: a user's own, and what answers show."""
 
     def __init__(self, files: FileStore) -> None:
         self._files = files
@@ -46,11 +61,18 @@ class WebFiles:
 
     async def get(self, file_id: str, user_id: str) -> Download | None:
         """Return a user's own file."""
-        try:
-            row = await StoredFile.get_or_none(id=UUID(file_id), owner_kind="user", owner_id=UUID(user_id))
-        except ValueError:
-            return None
+        row = await StoredFile.get_or_none(id=UUID(file_id), owner_kind="user", owner_id=UUID(user_id))
+        return await self._read(row)
+
+    async def shown(self, file_id: str) -> Download | None:
+        """Return a file that an answer shows to whoever asks for it."""
+        return await self._read(await StoredFile.get_or_none(id=UUID(file_id)))
+
+    async def _read(self, row: StoredFile | None) -> Download | None:
         if row is None:
             return None
-        _, name, data = await self._files.get(row.id)
+        try:
+            _, name, data = await self._files.get(row.id)
+        except FileNotFoundError:
+            return None
         return Download(name, row.media_type, data)

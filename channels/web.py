@@ -5,37 +5,46 @@ or that hangs on another process, reads the chat from the database.
 """
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from core.channel import Budget, Budgets, FormStyle, Refused, Surroundings
-from core.envelopes import Attachment, Body, Button, OutgoingFile, Piece, Target
+from core.envelopes import Attachment, Body, Piece, Target
+from core.wire import body_from_json, body_to_json
 from storage.clock import Clock
 
 NAME = "web"
 ACCOUNT = "web"
 
 _GROWING: dict[str, object] = {"growing": True}
+_WHOLE = "body"
 _PLACEHOLDER = "…"
 _STORED = "stored:"
 _MOST_EVENTS = 200
 _MOST_GROWING = 1_000
 
 
+def fingerprint(person: str, form_id: str = "") -> str:
+    """Return the fingerprint of what a person sends.
+
+    Args:
+        form_id: the message whose form it is; what was sent with a form is found by this fingerprint.
+    """
+    return hashlib.sha256(f"{person} {form_id}".rstrip().encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A message is there, or reads differently now. `text` is Markdown."""
+    """A message is there, or reads differently now."""
 
     id: str
-    text: str
+    body: Body
     growing: bool
     at: datetime
-    buttons: tuple[tuple[Button, ...], ...] = ()
-    files: tuple[OutgoingFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +182,8 @@ class WebChannel:
         """Return everything as one piece, however long: a message here may have any number of files."""
         if growing:
             return (Piece(body.markdown(), (_GROWING,)),)
-        files: list[object] = [asdict(file) for file in body.files]
-        return (Piece(body.markdown(), ({"files": files},) if files else (), body.buttons),)
+        plain = body == Body(body.text, body.buttons)
+        return (Piece(body.markdown(), () if plain else ({_WHOLE: body_to_json(body)},), body.buttons),)
 
     async def post(self, target: Target, piece: Piece, key: str) -> str:
         """Show a new message; its id is `key`, so showing it again changes nothing."""
@@ -187,10 +196,9 @@ class WebChannel:
 
     def _show(self, target: Target, message_id: str, piece: Piece) -> None:
         growing = _GROWING in piece.format or piece.text == _PLACEHOLDER
-        kept = [file for extra in piece.format for file in cast(list[dict[str, str]], extra.get("files", []))]
-        files = tuple(OutgoingFile(**file) for file in kept)
-        shown = Shown(message_id, piece.text, growing, self._clock.now(), piece.buttons, files)
-        self._hub.publish(target.chat, shown)
+        whole = next((extra[_WHOLE] for extra in piece.format if _WHOLE in extra), None)
+        body = body_from_json(str(whole)) if whole is not None else Body(piece.text, piece.buttons)
+        self._hub.publish(target.chat, Shown(message_id, body, growing, self._clock.now()))
 
     async def delete(self, target: Target, message_id: str) -> None:
         """Take a message away."""

@@ -1,6 +1,5 @@
 """The chat: its page, its stream of events, and what a person sends."""
 
-import hashlib
 import logging
 from collections import OrderedDict
 from dataclasses import replace
@@ -14,9 +13,10 @@ from bot.web.live import WINDOW, Feed
 from bot.web.ports import WebDependencies
 from bot.web.security import comes_from_elsewhere, maybe_signed_in, signed_in
 from bot.web.sessions import Sessions, SignedIn
+from bot.web.submissions import form_of, submission_of
 from bot.web.views import Views
-from channels.web import ACCOUNT, NAME, Changed
-from core.envelopes import Attachment, Inbound, Origin, Place
+from channels.web import ACCOUNT, NAME, Changed, fingerprint
+from core.envelopes import Attachment, Context, Inbound, Origin, Place
 from core.inbox import Busy
 
 log = logging.getLogger("prowex.web")
@@ -88,11 +88,18 @@ class ChatPages:
         return response
 
     async def send(self, request: web.Request) -> web.Response:
-        """Keep a message or the press of a button; answer once it is safe. The page repeats until it is."""
+        """Keep a message, the press of a button or a form; answer once it is safe. The page repeats until it is."""
         session = signed_in(request)
-        form = await read_multipart(request)
-        inbound = self._inbound(session, form)
-        attachments = await self._attachments(session, inbound.event_id, form)
+        sent = await read_multipart(request)
+        message_id = _message_id(sent)
+        if form_id := form_of(sent):
+            inbound = await self._submission(session, message_id, form_id, sent)
+            if inbound is None:
+                sentence = "This form was sent already, so it was not sent again. Ask for it anew to change something."
+                return web.json_response({"error": sentence}, status=409)
+        else:
+            inbound = self._message(session, message_id, sent)
+        attachments = await self._attachments(session, inbound.event_id, sent)
         if attachments:
             inbound = replace(inbound, attachments=attachments)
         try:
@@ -104,18 +111,30 @@ class ChatPages:
         self._dependencies.hub.publish(session.user_id, Changed())
         return web.json_response({"id": inbound.message_id}, status=202)
 
-    def _inbound(self, session: SignedIn, form: Multipart) -> Inbound:
-        text, button = clean(form.fields.get("text", "")), form.fields.get("button") == "1"
-        try:
-            message_id = str(UUID(form.fields.get("id", "")))
-        except ValueError as error:
-            raise Malformed("The message came without its number. Please reload the page and try again.") from error
+    def _message(self, session: SignedIn, message_id: str, sent: Multipart) -> Inbound:
+        text, button = clean(sent.fields.get("text", "")), sent.fields.get("button") == "1"
         if len(text) > TEXT_CHARACTERS:
             raise TooMuch(f"That is too long: a message may have {TEXT_CHARACTERS:,} characters. Send it as a file?")
-        if not text.strip() and not form.files:
+        if not text.strip() and not sent.files:
             raise Malformed("The message is empty.")
         if button and len(text.encode()) > _COMMAND_BYTES:
             raise Malformed("There is no such button.")
+        return replace(self._inbound(session, message_id), text=text, button=button)
+
+    async def _submission(self, session: SignedIn, message_id: str, form_id: str, sent: Multipart) -> Inbound | None:
+        """Return a filled-in form; None if it was sent already as another message."""
+        asked = await self._dependencies.transcript.form(ACCOUNT, session.user_id, form_id)
+        if asked is None:
+            raise Malformed("This form is not there any more, so nothing was done. Please ask for it again.")
+        if asked.sent_as not in ("", message_id):
+            return None
+        return replace(
+            self._inbound(session, message_id, form_id),
+            submission=submission_of(asked.form, sent),
+            contexts=(Context("reply", "Assistant", asked.form.title),),
+        )
+
+    def _inbound(self, session: SignedIn, message_id: str, form_id: str = "") -> Inbound:
         now = self._dependencies.clock.now()
         self._position = max(self._position + 1, int(now.timestamp() * 1_000_000))
         return Inbound(
@@ -128,22 +147,20 @@ class ChatPages:
                 name=session.user.name,
             ),
             event_id=f"{session.user_id}:{message_id}",
-            fingerprint=hashlib.sha256(session.user_id.encode()).hexdigest(),
+            fingerprint=fingerprint(session.user_id, form_id),
             position=self._position,
             received_at=now,
-            text=text,
             message_id=message_id,
-            button=button,
         )
 
-    async def _attachments(self, session: SignedIn, event_id: str, form: Multipart) -> tuple[Attachment, ...]:
+    async def _attachments(self, session: SignedIn, event_id: str, sent: Multipart) -> tuple[Attachment, ...]:
         """Store the files before the message; a message that is repeated keeps those of the first time."""
-        if not form.files:
+        if not sent.files:
             return ()
         stored = self._stored.get(event_id)
         if stored is None:
             made = []
-            for file in form.files:
+            for file in sent.files:
                 file_id = await self._dependencies.files.put(session.user_id, file.name, file.media_type, file.data)
                 made.append(Attachment(f"stored:{file_id}", file.name, file.media_type, len(file.data)))
             stored = self._stored[event_id] = tuple(made)
@@ -152,18 +169,28 @@ class ChatPages:
         return stored
 
     async def file(self, request: web.Request) -> web.Response:
-        """Hand out a file to whom it belongs; nobody else learns that there is one."""
+        """Hand out a file to whom it belongs or whom an answer shows it; nobody else learns that there is one."""
         session = signed_in(request)
         try:
             file_id = str(UUID(request.match_info["id"]))
         except ValueError as error:
             raise web.HTTPNotFound from error
-        download = await self._dependencies.files.get(file_id, session.user_id)
+        files, transcript = self._dependencies.files, self._dependencies.transcript
+        download = await files.get(file_id, session.user_id)
+        if download is None and await transcript.shows_file(ACCOUNT, session.user_id, file_id):
+            download = await files.shown(file_id)
         if download is None:
             raise web.HTTPNotFound
         headers = {"Content-Disposition": _attachment(download.name), "Content-Type": download.media_type}
         headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         return web.Response(body=download.data, headers=headers)
+
+
+def _message_id(sent: Multipart) -> str:
+    try:
+        return str(UUID(sent.fields.get("id", "")))
+    except ValueError as error:
+        raise Malformed("The message came without its number. Please reload the page and try again.") from error
 
 
 def _attachment(name: str) -> str:

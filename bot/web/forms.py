@@ -15,6 +15,7 @@ TEXT_CHARACTERS = 60_000
 FILE_BYTES = 20 * 1024 * 1024
 ALL_BYTES = 50 * 1024 * 1024
 MOST_FILES = 10
+MOST_FIELDS = 200
 _FORM_SECONDS = 60
 _UPLOAD_SECONDS = 600
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,40}/[a-z0-9][a-z0-9!#$&^_.+-]{0,57}")
@@ -90,14 +91,16 @@ async def read_multipart(request: web.Request) -> Multipart:
     """
     if request.content_type != "multipart/form-data":
         raise Malformed("What your browser sent can't be read. Please reload the page and try again.")
-    form, left = Multipart(), ALL_BYTES
+    form, left, count = Multipart(), ALL_BYTES, 0
     async with _reading(_UPLOAD_SECONDS):
         reader = await request.multipart()
         while (part := await reader.next()) is not None:
             if not isinstance(part, BodyPartReader):
                 raise ValueError("a form within a form")
+            if (count := count + 1) > MOST_FIELDS:
+                raise TooMuch(f"A form may have up to {MOST_FIELDS} fields.")
             is_file = part.filename is not None
-            data = await _read_part(part, min(left, FILE_BYTES) if is_file else TEXT_CHARACTERS * 4)
+            data = await _read_part(part, min(left, FILE_BYTES if is_file else TEXT_CHARACTERS * 4))
             left -= len(data)
             if is_file:
                 _add_file(form, part, data)

@@ -111,8 +111,8 @@ class Feed:
         growing = self._hub.growing(self._chat, entry.id)
         known = self._told.get(entry.id)
         if growing is not None:
-            return replace(entry, text=growing.text)
-        return replace(entry, text=known.text) if known is not None and not entry.text else entry
+            return replace(entry, body=growing.body)
+        return replace(entry, body=known.body) if known is not None and not entry.body.text else entry
 
     async def _tell_all(self) -> None:
         entries = await self._read()
@@ -141,7 +141,7 @@ class Feed:
         if isinstance(event, Shown):
             known = self._told.get(event.id)
             state: State = "growing" if event.growing else "final"
-            entry = Entry(event.id, "agent", event.text, state, event.at, event.buttons, event.files)
+            entry = Entry(event.id, "agent", event.body, state, event.at, known.sent if known else None)
             if not _looks_alike(known, entry) and not _regrows(known, entry):
                 await self._tell(replace(entry, at=known.at) if known else entry, None)
         elif isinstance(event, Removed):

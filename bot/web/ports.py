@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from aiohttp import web
 
 from channels.web import Hub
-from core.envelopes import Button, Inbound, OutgoingFile
+from core.envelopes import Body, FormView, Inbound, Submission
 from storage.clock import Clock
 
 Who = Literal["person", "agent"]
@@ -22,17 +22,17 @@ class Entry:
 
     Args:
         id: the channel's id of the message; the same in every reading, and the same that the hub publishes.
-        text: Markdown if the agent wrote it, else plain.
+        body: what it says; of a person's message the text is plain.
         state: a person's message is `waiting` until it was taken up; an agent's is `growing` until it is whole.
+        sent: what the person filled in, once the form of the message was sent.
     """
 
     id: str
     who: Who
-    text: str
+    body: Body
     state: State
     at: datetime
-    buttons: tuple[tuple[Button, ...], ...] = ()
-    files: tuple[OutgoingFile, ...] = ()
+    sent: Submission | None = None
 
 
 class Accept(Protocol):
@@ -46,11 +46,25 @@ class Accept(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A form that a message shows, and the id of the message that it was sent as; empty while it was not."""
+
+    form: FormView
+    sent_as: str = ""
+
+
 class Transcript(Protocol):
     """What was said in a chat, from the database."""
 
     async def entries(self, account: str, chat: str, *, limit: int = 100, before: str | None = None) -> list[Entry]:
         """Return the last `limit` entries, oldest first; those before the entry `before` if it is given."""
+
+    async def form(self, account: str, chat: str, message_id: str) -> Asked | None:
+        """Return the form that a message shows in the chat, None if it shows none."""
+
+    async def shows_file(self, account: str, chat: str, file_id: str) -> bool:
+        """Tell whether an answer that the chat shows has the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +83,10 @@ class Files(Protocol):
         """Store a file that a user sent and return its id."""
 
     async def get(self, file_id: str, user_id: str) -> Download | None:
-        """Return a file that `user_id` may read; None if there is none, whoever else may have it."""
+        """Return a file of the user's own; None if there is none, whoever else may have it."""
+
+    async def shown(self, file_id: str) -> Download | None:
+        """Return a file whoever it belongs to: only for those to whom an answer shows it (`Transcript.shows_file`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 import functools
 import hashlib
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from bot.web.assets import Assets
 from bot.web.ports import Entry, WebDependencies
 from bot.web.security import maybe_signed_in
 from bot.web.sessions import Sessions
+from core.envelopes import Table
 
+_NUMBER = re.compile(r"[-+−]?[$€£]?[\d.,\u00a0\u202f ]*\d\s?(?:%|[kMG]?B|m?s|[$€£])?")
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
@@ -39,6 +43,7 @@ class Views:
             lstrip_blocks=True,
         )
         self._environment.globals.update(asset=assets.address, link_command=dependencies.link_command)
+        self._environment.filters.update(inline=_inline, numeric=_numeric, is_number=_is_number)
         self._macros: Any = self._environment.get_template("message.html").module
 
     def page(self, request: web.Request, name: str, *, status: int = 200, **context: Any) -> web.Response:
@@ -55,8 +60,8 @@ class Views:
         """Return one message of the chat as HTML."""
         html = None
         if entry.who == "agent":
-            text = _growing(entry.text) if entry.state == "growing" else _whole(entry.text)
-            html = Markup(text)  # noqa: S704 - it comes sanitized
+            text = entry.body.text
+            html = Markup(_growing(text) if entry.state == "growing" else _whole(text))  # noqa: S704 - it comes sanitized
         return str(self._macros.message(entry, html, _version(entry), _PICTURES)).strip()
 
 
@@ -75,7 +80,29 @@ def _growing(markdown: str) -> str:
     return render(prepared(markdown, growing=True))
 
 
+def _inline(markdown: str) -> Markup:
+    """Return Markdown within a line as HTML."""
+    line = " ".join(markdown.split())
+    html = _whole(f"x {line}").strip()  # after a word, nothing begins a list, a heading or any other block
+    return Markup(html.removeprefix("<p>x ").removesuffix("</p>"))  # noqa: S704 - it comes sanitized
+
+
+def _numeric(table: Table) -> list[bool]:
+    """Return for each column whether all its cells that have something are numbers."""
+    columns = [[row[index] for row in table.rows if row[index : index + 1]] for index in range(len(table.header))]
+    filled = [[cell.strip() for cell in column if cell.strip()] for column in columns]
+    return [bool(cells) and all(len(cell) < 30 and _NUMBER.fullmatch(cell) for cell in cells) for cells in filled]
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether a browser's field for numbers can hold `text`."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 def _version(entry: Entry) -> str:
     """Return what differs between two readings of a message that look different."""
-    shown = (entry.who, entry.text, entry.state, entry.buttons, entry.files)
+    shown = (entry.who, entry.body, entry.state, entry.sent)
     return hashlib.blake2s(repr(shown).encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -1,24 +1,18 @@
 """A person with a browser: Chromium against the served application, by keyboard, in light and dark, on a phone."""
 
-import os
 import re
-import shutil
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import expect
 
 from core.envelopes import Body, Button, OutgoingFile
 from storage.clock import SystemClock
 from storage.faults import Step
 from storage.tables import Session
 from storage.transactions import transaction
+from tests.web.person import Person
 from tests.web.world import World, make_user
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
-]  # fmt: skip
 LONG = (
     """\
 Here is the plan, in **three steps**:
@@ -48,87 +42,10 @@ Averyveryverylongwordwithoutanyspace"""
 )
 
 
-def chromium():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None and os.environ.get("CI") != "true":
-        pytest.skip("Chromium is not installed, so no page was opened: apt-get install chromium")
-    assert path, "Chromium is missing"
-    return path
-
-
-class Person:
-    """Somebody in front of a browser window."""
-
-    def __init__(self, page: Page, world: World) -> None:
-        self.page = page
-        self.world = world
-        self.me = str(world.operator.id)
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("console", self._note)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.box = page.get_by_label("Your message")
-        self.log = page.get_by_role("log")
-
-    def _note(self, message):
-        if message.type == "error" and "net::ERR_" not in message.text:
-            self.complaints.append(message.text)
-
-    async def enter(self):
-        """Come in by a one-time link, without a password."""
-        await self.page.goto(await self.world.link())
-        await self.page.get_by_role("link", name="Not now").click()
-        await expect(self.box).to_be_focused()
-
-    async def heard(self, count):
-        await self.world.chats.until(lambda: len(self.world.chats.accepted) >= count)
-        return self.world.chats.accepted[-1]
-
-    async def texts(self):
-        return await self.log.locator(".words").all_inner_texts()
-
-    async def overflow(self):
-        return await self.page.evaluate(
-            "document.scrollingElement.scrollWidth - innerWidth + Math.max(0, document.getElementById('scroller')"
-            "?.scrollWidth - document.getElementById('scroller')?.clientWidth || 0)"
-        )
-
-
 @pytest.fixture
 async def world(database):
     clock = SystemClock()
     return World(clock, await make_user("Olive", clock, operator=True))
-
-
-@pytest.fixture
-async def chrome():
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def person(site, chrome):
-    context = await chrome.new_context(viewport={"width": 1100, "height": 760}, color_scheme="light")
-    await context.grant_permissions(["clipboard-read", "clipboard-write"])
-    someone = Person(await context.new_page(), site)
-    yield someone
-    cookies = {cookie["name"] for cookie in await context.cookies()}
-    stored = await someone.page.evaluate("Object.keys(localStorage).concat(Object.keys(sessionStorage))")
-    assert cookies <= {"session", "__Host-session"}
-    assert set(stored) <= {"theme"}
-    assert {urlsplit(url).hostname for url in someone.asked if not url.startswith("data:")} <= {"127.0.0.1"}
-    assert someone.complaints == []
-    await context.close()
-
-
-@pytest.fixture
-def shots(tmp_path):
-    folder = os.environ.get("PROWEX_SCREENSHOTS") or str(tmp_path)
-    os.makedirs(folder, exist_ok=True)
-    return lambda page, name: page.screenshot(path=f"{folder}/{name}.png")
 
 
 async def test_a_first_visit_by_keyboard_alone(person, shots):

@@ -28,7 +28,7 @@ def channel(hub, clock):
 
 
 def shown(number, text="", growing=True):
-    return Shown(str(number), text, growing, NOW)
+    return Shown(str(number), Body(text), growing, NOW)
 
 
 async def test_any_text_is_one_piece_and_stays_whole(channel):
@@ -48,7 +48,7 @@ async def test_a_message_is_posted_edited_found_and_deleted_under_one_id(hub, ch
         assert (await anext(events)).growing
         await channel.edit(TARGET, "k1", channel.render(body)[0])
         final = await anext(events)
-        assert (final.text, final.growing, final.buttons, final.files) == ("Done", False, body.buttons, files)
+        assert (final.body, final.growing) == (body, False)
         assert await channel.find(TARGET, "k1") == "k1"
         await channel.typing(TARGET)
         assert await anext(events) == Typing()
@@ -68,7 +68,7 @@ async def test_a_slow_page_gets_the_newest_of_each_message(hub):
         for text in ("a", "ab", "abc"):
             hub.publish("me", shown(1, text))
         hub.publish("me", shown(2, "x"))
-        assert [(await anext(events)).text for _ in range(2)] == ["abc", "x"]
+        assert [(await anext(events)).body.text for _ in range(2)] == ["abc", "x"]
 
 
 async def test_a_page_that_never_reads_costs_little_and_is_told_to_read_anew(hub):
@@ -90,12 +90,12 @@ async def test_giving_up_waiting_loses_no_event(hub):
                 event = await waiting
             except asyncio.CancelledError:
                 event = await anext(events)
-            assert event.text == "x"
+            assert event.body.text == "x"
 
 
 async def test_how_a_message_grows_is_remembered_until_it_is_whole(hub):
     hub.publish("me", shown(1, "half"))
-    assert hub.growing("me", "1").text == "half"
+    assert hub.growing("me", "1").body.text == "half"
     hub.publish("me", shown(1, "whole", growing=False))
     assert hub.growing("me", "1") is None
     for number in range(5_000):

@@ -325,7 +325,7 @@ async def test_what_another_process_did_is_read_from_the_database(browser):
         (mine,) = chats.said[me]
         from bot.web.ports import Entry
 
-        chats.said[me] = [replace(mine, state="final"), Entry("their-part", "agent", "Hello!", "final", mine.at)]
+        chats.said[me] = [replace(mine, state="final"), Entry("their-part", "agent", Body("Hello!"), "final", mine.at)]
         await stream.until("Hello!")
         assert len(stream.page) == 2
         chats.said[me] = [replace(mine, state="waiting")]

@@ -14,9 +14,9 @@ from uuid import uuid4
 import aiohttp
 
 from bot.web.app import create_app, serve
-from bot.web.ports import Download, Entry, WebDependencies
+from bot.web.ports import Asked, Download, Entry, WebDependencies
 from bot.web.sessions import make_login_link
-from channels.web import ACCOUNT, Hub, WebChannel
+from channels.web import ACCOUNT, Hub, WebChannel, fingerprint
 from core.envelopes import Body, Inbound, OutgoingFile, Place, Target
 from core.inbox import Busy
 from storage.faults import Step
@@ -63,7 +63,8 @@ class Chats:
                 files = tuple(
                     OutgoingFile(a.reference.removeprefix("stored:"), a.name, a.media_type) for a in inbound.attachments
                 )
-                entry = Entry(inbound.message_id, "person", inbound.text, "waiting", inbound.received_at, files=files)
+                text = f"{inbound.contexts[0].text}: sent" if inbound.submission else inbound.text
+                entry = Entry(inbound.message_id, "person", Body(text, files=files), "waiting", inbound.received_at)
                 self.said.setdefault(inbound.origin.chat, []).append(entry)
 
     async def entries(self, account: str, chat: str, *, limit: int = 100, before: str | None = None) -> list[Entry]:
@@ -72,7 +73,19 @@ class Chats:
         if before is not None:
             ids = [entry.id for entry in entries]
             entries = entries[: ids.index(before)] if before in ids else []
-        return entries[-limit:]
+        sent = {i.fingerprint: i.submission for i in self.accepted if i.submission is not None}
+        return [replace(e, sent=sent.get(fingerprint(chat, e.id))) if e.body.form else e for e in entries[-limit:]]
+
+    async def form(self, account: str, chat: str, message_id: str) -> Asked | None:
+        assert account == ACCOUNT
+        asked = [e.body.form for e in self.said.get(chat, []) if e.id == message_id]
+        sent = [i.message_id for i in self.accepted if i.fingerprint == fingerprint(chat, message_id)]
+        return Asked(asked[0], sent[0] if sent else "") if asked and asked[0] else None
+
+    async def shows_file(self, account: str, chat: str, file_id: str) -> bool:
+        assert account == ACCOUNT
+        answers = [entry.body for entry in self.said.get(chat, []) if entry.who == "agent"]
+        return any(file.file_id == file_id for body in answers for file in body.files)
 
     # what the core would do
 
@@ -82,7 +95,7 @@ class Chats:
     async def begin(self, chat: str) -> str:
         """Reserve an answer: stored, then posted."""
         key = str(new_id())
-        self.said.setdefault(chat, []).append(Entry(key, "agent", "", "growing", self.clock.now()))
+        self.said.setdefault(chat, []).append(Entry(key, "agent", Body(""), "growing", self.clock.now()))
         self._mark_taken(chat)
         await self.channel.post(self.target(chat), self.channel.render(Body("…"), growing=True)[0], key)
         return key
@@ -92,12 +105,17 @@ class Chats:
 
     async def finish(self, chat: str, key: str, body: Body) -> None:
         self.said[chat] = [
-            replace(entry, text=body.text, state="final", buttons=body.buttons, files=body.files)
-            if entry.id == key
-            else entry
-            for entry in self.said[chat]
+            replace(entry, body=body, state="final") if entry.id == key else entry for entry in self.said[chat]
         ]
         await self.channel.edit(self.target(chat), key, self.channel.render(body)[0])
+
+    async def answer(self, chat: str, body: Body) -> str:
+        """Post an answer in one go, as a command's card is."""
+        key = str(new_id())
+        self.said.setdefault(chat, []).append(Entry(key, "agent", body, "final", self.clock.now()))
+        self._mark_taken(chat)
+        await self.channel.post(self.target(chat), self.channel.render(body)[0], key)
+        return key
 
     def _mark_taken(self, chat: str) -> None:
         self.said[chat] = [replace(e, state="final") if e.state == "waiting" else e for e in self.said[chat]]
@@ -117,6 +135,9 @@ class MemoryFiles:
     async def get(self, file_id: str, user_id: str) -> Download | None:
         owner, download = self.kept.get(file_id, ("", None))
         return download if owner == user_id else None
+
+    async def shown(self, file_id: str) -> Download | None:
+        return self.kept[file_id][1] if file_id in self.kept else None
 
 
 def _hmac(purpose: str, value: str) -> str:
@@ -225,6 +246,11 @@ class Browser:
     async def submit(self, path: str, page: str, **fields: str) -> aiohttp.ClientResponse:
         """Fill in the form of `page` and send it to `path`."""
         return await self.post(path, {"form_token": await self.form_token(page), **fields})
+
+    async def fill_in(self, form_id: str, values: Mapping[str, str], *, id: str = "", **fields: str) -> Any:
+        """Send the form of a message as the chat's script does."""
+        named = {f"value:{name}": value for name, value in values.items()}
+        return await self.say("", id=id, form=form_id, **named, **fields)
 
     async def say(self, text: str, *, id: str = "", files: Sequence[tuple[str, str, bytes]] = (), **fields: str) -> Any:
         """Send a message as the chat's script does."""

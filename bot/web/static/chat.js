@@ -105,6 +105,24 @@
     return fresh;
   }
 
+  // The focus goes into a form that answers what the person just did here, unless they have gone on to something else.
+
+  let awaitsForm = false;
+  const hasKeyboard = !matchMedia("(pointer: coarse)").matches;
+  document.addEventListener("focusin", (event) => { if (event.target !== box) awaitsForm = false; });
+
+  function lead(form) {
+    const active = document.activeElement;
+    if (!awaitsForm || (active !== document.body && active !== box) || box.value || chosen.length) return;
+    awaitsForm = false;
+    if (hasKeyboard) forms.start(form).focus();
+    else form.closest(".message").scrollIntoView({ block: "nearest" });
+  }
+
+  function rest() {
+    if (hasKeyboard) box.focus(); // elsewhere it would open a keyboard on the screen
+  }
+
   function settle() {
     let day = null;
     for (const line of [...log.querySelectorAll(".day")]) line.remove();
@@ -129,7 +147,8 @@
     const first = data.full ? data.messages[0] : null;
     for (const each of data.messages) {
       const message = put(each.id, each.html, last && last.dataset.id);
-      const due = last ? last.nextElementSibling : null;
+      let due = last ? last.nextElementSibling : null;
+      while (due && due.className === "day") due = due.nextElementSibling;
       if (last && due !== message) last.after(message);
       last = message;
     }
@@ -172,8 +191,11 @@
       wake();
     });
     on("show", (data) => {
-      put(data.id, data.html, data.after);
+      const old = messageOf(data.id), had = old && old.querySelector("form.asked");
+      const fresh = put(data.id, data.html, data.after), form = fresh.querySelector("form.asked");
       settle();
+      if (!old && fresh.classList.contains("agent")) log.dispatchEvent(new Event("answer"));
+      if (form && !had) lead(form);
     });
     on("remove", (data) => {
       const message = messageOf(data.id);
@@ -245,10 +267,27 @@
       item.message.querySelector(".again").hidden = true;
       queue(item);
     });
+    awaitsForm = text.startsWith("/");
+    place(item);
+  }
+
+  function place(item) {
     log.append(item.message);
     follows = true;
     settle();
     queue(item);
+  }
+
+  function sendForm(form) {
+    const message = draft(`${form.dataset.title}: sent`, []);
+    const item = { id: newId(), text: "", files: [], button: false, message, form, values: new FormData(form) };
+    item.values.set("form", form.dataset.form);
+    message.id = "m-" + item.id;
+    message.dataset.id = item.id;
+    forms.lock(form, true);
+    rest();
+    awaitsForm = true;
+    place(item);
   }
 
   function draft(text, files) {
@@ -308,7 +347,7 @@
   }
 
   function post(item) {
-    const form = new FormData();
+    const form = item.values || new FormData();
     form.set("id", item.id);
     form.set("text", item.text);
     if (item.button) form.set("button", "1");
@@ -321,22 +360,27 @@
     const answer = await response.json().catch(() => ({}));
     const sentence = answer.error || "That could not be sent. Please reload the page and try again.";
     if (response.status === 401) signedOut();
-    if (!item.message) {
-      say(sentence);
-      return;
+    if (item.form) {
+      item.message.remove();
+      settle();
+      forms.lock(item.form, false);
+      if (item.form.isConnected) forms.complain(item.form, sentence);
     }
+    if (!item.message || (item.form && !item.form.isConnected)) say(sentence);
+    if (!item.message || item.form) return;
     status(item, sentence);
     item.message.dataset.unsent = "";
     item.message.querySelector(".again").hidden = false;
   }
 
   function command(text, button) {
+    awaitsForm = button;
     return deliver({ id: newId(), text, files: [], button, message: null });
   }
 
   addEventListener("online", () => wake());
   addEventListener("beforeunload", (event) => {
-    if (unsent.length) event.preventDefault();
+    if (unsent.length || [...log.querySelectorAll("form.asked")].some(forms.isEdited)) event.preventDefault();
   });
 
   // The composer
@@ -417,7 +461,8 @@
     }
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.isComposing && !$("stop").hidden) {
+    const inForm = event.target.closest("form.asked") !== null;
+    if (event.key === "Escape" && !event.isComposing && !inForm && !$("stop").hidden) {
       event.preventDefault();
       command("/stop", false);
     }
@@ -442,12 +487,20 @@
     event.preventDefault();
     add([...event.dataTransfer.files]);
   });
-  log.addEventListener("click", (event) => {
+  log.addEventListener("click", async (event) => {
+    forms.clicked(event);
     const button = event.target.closest("[data-command]");
     if (!button) return;
-    for (const each of button.parentElement.children) each.disabled = true;
-    command(button.dataset.command, true);
-    box.focus();
+    const all = [...button.closest("[role=group]").querySelectorAll("button")];
+    for (const each of all) each.disabled = true;
+    rest();
+    const answered = new Promise((resume) => log.addEventListener("answer", resume, { once: true }));
+    await Promise.all([command(button.dataset.command, true), Promise.race([pause(2000), answered])]);
+    for (const each of all) each.disabled = false;
+  });
+  log.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (forms.check(event.target)) sendForm(event.target);
   });
   for (const idea of document.querySelectorAll("[data-text]")) {
     idea.addEventListener("click", () => {
