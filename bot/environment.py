@@ -15,7 +15,7 @@ from bot.settings import Settings, is_secret, variable
 _NOT_SETTINGS = ("PROWEX_FAULT", "PROWEX_TEST_")
 TABLE_BEGINS = "<!-- settings: renew with python -m bot.environment --write -->"
 TABLE_ENDS = "<!-- end of settings -->"
-_FAMILIES = ("PROWEX_", "TELEGRAM_", "OPENAI_")
+_FAMILIES = ("PROWEX_", "TELEGRAM_", "SLACK_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_")
 
 
 def gather(env_file: str | Path | None, environ: Mapping[str, str]) -> tuple[dict[str, str], list[str], list[str]]:
@@ -105,6 +105,8 @@ def _default(info: Any) -> str:
         return str(extra["shown"])
     if info.default is None:
         return ""
+    if isinstance(info.default, bool):
+        return str(info.default).lower()
     return f"{info.default:g}" if isinstance(info.default, float) else str(info.default)
 
 

@@ -28,7 +28,8 @@ _NUMBERS = ("status_code", "status", "code", "sqlstate")
 
 _SHAPES = re.compile(
     r"""
-      (?P<keep>(?i:\bBearer|\bBasic)\s+(?=\S{8})|://(?=[^\s/@]*:))   # a scheme stays, what follows does not
+      (?P<keep>(?i:\bBearer|\bBasic)\s+(?!Information\b)(?=\S{8})|://(?=[^\s/@]*:))
+                                                          # a scheme stays, not what follows; that is a page at Slack
       (?:(?<=://)[^\s/@]+(?=@)|(?<!://)[^\s"',;<>]+)
     | \d{6,}(?::|%3[Aa])[\w-]{30,}                        # Telegram bot token
     | \bsk-[\w-]{8,}                                      # OpenAI, Anthropic

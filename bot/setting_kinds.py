@@ -2,13 +2,15 @@
 
 import difflib
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
-PROVIDERS = ("openai", "offline")
+PROVIDERS = ("openai", "anthropic", "google", "offline")
 """The model providers that PROWEX_DEFAULT_MODEL may name."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -47,6 +49,42 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _slack_bot_token(value: SecretStr) -> SecretStr:
+    token = value.get_secret_value()
+    if token.startswith("xapp-"):
+        raise ValueError("holds the app-level token, which belongs in SLACK_APP_TOKEN; the bot token starts with xoxb-")
+    if token.startswith("xoxp-"):
+        raise ValueError(f"holds a user's token; {_WHERE}")
+    if not re.fullmatch(r"xoxb-\S+", token):
+        raise ValueError(f"is not a bot token; {_WHERE}")
+    return value
+
+
+def _slack_app_token(value: SecretStr) -> SecretStr:
+    token = value.get_secret_value()
+    if token.startswith("xoxb-"):
+        raise ValueError("holds the bot token, which belongs in SLACK_BOT_TOKEN; the app-level token starts with xapp-")
+    if not re.fullmatch(r"xapp-\S+", token):
+        raise ValueError(
+            "is not an app-level token; make one at api.slack.com/apps, your app, Basic Information, App-Level Tokens, "
+            "with the scope connections:write: it starts with xapp-"
+        )
+    return value
+
+
+def _slack_signing_secret(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[0-9a-f]{32}", value.get_secret_value()):
+        raise ValueError(
+            "is not a signing secret; it is 32 digits and letters and stands at api.slack.com/apps, your app, Basic "
+            "Information, App Credentials"
+        )
+    return value
+
+
+_WHERE = (
+    "the right one starts with xoxb- and stands at api.slack.com/apps, your app, OAuth & Permissions, once the app is "
+    "installed to the workspace"
+)
 _POSTGRES = ("postgres", "postgresql", "postgresql+asyncpg", "asyncpg")
 
 
@@ -61,6 +99,10 @@ def _database(value: SecretStr) -> SecretStr:
     if not valid:
         raise ValueError("must look like postgres://user:password@host:5432/name or sqlite:///path/to/file.db")
     return value
+
+
+def _folder_url(value: str) -> str:
+    return f"{value}/"
 
 
 def _webhook_url(value: str) -> str:
@@ -90,9 +132,13 @@ def _lower(value: object) -> object:
 
 
 Url = Annotated[str, AfterValidator(_url)]
+FolderUrl = Annotated[Url, AfterValidator(_folder_url)]
 WebhookUrl = Annotated[Url, AfterValidator(_webhook_url)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 BotToken = Annotated[Secret, AfterValidator(_bot_token)]
+SlackBotToken = Annotated[Secret, AfterValidator(_slack_bot_token)]
+SlackAppToken = Annotated[Secret, AfterValidator(_slack_app_token)]
+SlackSigningSecret = Annotated[Secret, AfterValidator(_slack_signing_secret)]
 WebhookSecret = Annotated[Secret, AfterValidator(_webhook_secret)]
 DatabaseUrl = Annotated[Secret, AfterValidator(_database)]
 ModelName = Annotated[str, AfterValidator(_model)]
@@ -100,3 +146,37 @@ FilePath = Annotated[Path, AfterValidator(_folder)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 AnyCase = BeforeValidator(_lower)
+
+_RULES = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+    "finite_number": "must be a number",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be {expected}",
+}
+_WITHOUT_EXAMPLE = ("literal_error", "bool_parsing")
+
+
+def sentences(error: ValidationError, fields: Mapping[str, FieldInfo], variable: Callable[[str], str]) -> list[str]:
+    """Return one sentence for each problem, without any value. `variable` names the setting of a field."""
+    said: list[str] = []
+    for problem in error.errors(include_url=False, include_input=False):
+        kind, context = problem["type"], problem.get("ctx", {})
+        if kind == "default_factory_not_called":
+            continue
+        if not problem["loc"]:
+            said += str(context["error"]).split("\n")
+            continue
+        name = str(problem["loc"][0])
+        if kind == "value_error":
+            rule = str(context["error"])
+        else:
+            rule = _RULES.get(kind, "is not valid").format(**context)
+            examples = fields[name].examples or [fields[name].default]
+            rule += "" if kind in _WITHOUT_EXAMPLE else f", such as {examples[0]}"
+        said.append(f"{variable(name)} {rule}.")
+    return said

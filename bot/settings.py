@@ -18,18 +18,25 @@ from bot.setting_kinds import (
     BotToken,
     DatabaseUrl,
     FilePath,
+    FolderUrl,
     ModelName,
     Rate,
     Seconds,
     Secret,
+    SlackAppToken,
+    SlackBotToken,
+    SlackSigningSecret,
     Url,
     WebhookSecret,
     WebhookUrl,
+    sentences,
 )
 from bot.stop import Stop
 
 _SAFE_SECRET = 16
-_UNPREFIXED = ("telegram_", "openai_", "database_")
+_UNPREFIXED = ("telegram_", "slack_", "openai_", "anthropic_", "gemini_", "google_", "database_")
+_SAME = {"GEMINI_API_KEY", "GOOGLE_API_KEY"}
+"""Two names for one secret."""
 
 
 class SettingsError(Stop):
@@ -75,11 +82,51 @@ class Settings(BaseSettings):
     telegram_group_messages_per_minute: Rate = Field(20.0, examples=["20"])
     """How many messages a minute the bot may send to one group; edits count."""
 
+    slack_bot_token: SlackBotToken | None = Field(None, examples=["xoxb-…"])
+    """The token of the Slack app's bot (OAuth & Permissions at api.slack.com/apps). Without it Slack is off."""
+
+    slack_app_token: SlackAppToken | None = Field(None, examples=["xapp-…"])
+    """The Slack app's app-level token with the scope `connections:write` (Basic Information). With it Prowex opens the
+    connection (Socket Mode), which needs no public address."""
+
+    slack_signing_secret: SlackSigningSecret | None = Field(None, examples=["(32 digits and letters)"])
+    """What proves that a call comes from Slack (Basic Information). Needed without `SLACK_APP_TOKEN`: Slack then calls
+    `/hooks/slack`."""
+
+    slack_api_url: FolderUrl = Field("https://slack.com/api/", examples=["https://slack.com/api/"])
+    """The Slack API server to use."""
+
+    slack_native_streams: bool = False
+    """Whether answers in direct messages on Slack grow word by word as Slack's own streams (`true`) or by edits. A
+    stream that a crash interrupts can't be found again."""
+
+    slack_messages_per_second: Rate = Field(1.0, examples=["1"])
+    """How many messages a second the bot may post to one Slack channel."""
+
+    slack_edits_per_minute: Rate = Field(50.0, examples=["50"])
+    """How many messages a minute the bot may edit on Slack, in all channels together."""
+
     openai_api_key: Secret | None = Field(None, examples=["sk-…"])
     """The key for OpenAI or a server that speaks its language."""
 
     openai_base_url: Url | None = Field(None, examples=["http://127.0.0.1:11434/v1"])
     """The address of a server that speaks OpenAI's language (Ollama, vLLM, LiteLLM …). Default: OpenAI itself."""
+
+    anthropic_api_key: Secret | None = Field(None, examples=["sk-ant-…"])
+    """The key for Anthropic's Claude (platform.claude.com)."""
+
+    anthropic_base_url: Url | None = Field(None, examples=["http://127.0.0.1:4000"])
+    """The address of a server that speaks Anthropic's language, such as a gateway. Default: Anthropic itself."""
+
+    gemini_api_key: Secret | None = Field(None, examples=["AIza…"])
+    """The key for Google's Gemini (aistudio.google.com). Of a project that pays: with a free key, Google uses what
+    people write to improve its products."""
+
+    google_api_key: Secret | None = Field(None, examples=["AIza…"])
+    """Another name for `GEMINI_API_KEY`, which wins if both are set."""
+
+    google_base_url: Url | None = Field(None, examples=["http://127.0.0.1:4000"])
+    """The address of a server that speaks Gemini's language, such as a gateway. Default: Google itself."""
 
     database_url: DatabaseUrl | None = Field(
         None,
@@ -169,7 +216,7 @@ class Settings(BaseSettings):
         try:
             settings = cls.model_validate(values)
         except ValidationError as error:
-            raise SettingsError([*problems, *_sentences(error)]) from None
+            raise SettingsError([*problems, *sentences(error, cls.model_fields, variable)]) from None
         if problems:
             raise SettingsError(problems)
         settings._warnings = (*warnings, *settings._weaknesses())
@@ -185,12 +232,30 @@ class Settings(BaseSettings):
             )
         if self.telegram_webhook_url and not self.telegram_bot_token:
             problems.append("TELEGRAM_BOT_TOKEN is missing; TELEGRAM_WEBHOOK_URL is of no use without it.")
-        if (self.default_model or "").startswith("openai:") and not (self.openai_api_key or self.openai_base_url):
-            problems.append("PROWEX_DEFAULT_MODEL names openai; set OPENAI_API_KEY or OPENAI_BASE_URL as well.")
-        problems += self._equal_secrets()
+        problems += [*self._slack_problems(), *self._model_problems(), *self._equal_secrets()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _slack_problems(self) -> list[str]:
+        if self.slack_bot_token is None:
+            given = [name for name in ("slack_app_token", "slack_signing_secret") if getattr(self, name)]
+            return [f"SLACK_BOT_TOKEN is missing; {variable(given[0])} is of no use without it."] if given else []
+        if self.slack_app_token or self.slack_signing_secret:
+            return []
+        return [
+            "SLACK_APP_TOKEN is missing, so Prowex can't connect to Slack; make one at api.slack.com/apps, your app, "
+            "Basic Information, App-Level Tokens. To be called by Slack instead, set SLACK_SIGNING_SECRET."
+        ]
+
+    def _model_problems(self) -> list[str]:
+        provider = (self.default_model or "").partition(":")[0]
+        lacks = {
+            "openai": "" if self.openai_api_key or self.openai_base_url else "OPENAI_API_KEY or OPENAI_BASE_URL",
+            "anthropic": "" if self.anthropic_api_key else "ANTHROPIC_API_KEY",
+            "google": "" if self.google_key else "GEMINI_API_KEY",
+        }.get(provider)
+        return [f"PROWEX_DEFAULT_MODEL names {provider}; set {lacks} as well."] if lacks else []
 
     def _weaknesses(self) -> list[str]:
         secret = self.telegram_webhook_secret
@@ -203,7 +268,7 @@ class Settings(BaseSettings):
         problems = []
         for name, value in self._named_secrets():
             other = found.setdefault(value, name)
-            if other != name:
+            if other != name and {other, name} != _SAME:
                 problems.append(f"{other} and {name} hold the same secret; give each its own.")
         return problems
 
@@ -221,6 +286,11 @@ class Settings(BaseSettings):
         return named
 
     @property
+    def google_key(self) -> SecretStr | None:
+        """The key for Google, under whichever of its two names."""
+        return self.gemini_api_key or self.google_api_key
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what looks like a mistake but stops nothing, fit to log."""
         return self._warnings
@@ -228,7 +298,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The secret values in plain, for the log's redaction."""
-        return tuple(value for _, value in self._named_secrets())
+        return tuple(dict.fromkeys(value for _, value in self._named_secrets()))
 
     @property
     def database(self) -> str:
@@ -241,35 +311,3 @@ class Settings(BaseSettings):
 def is_secret(name: str) -> bool:
     """Say whether the field `name` holds a secret, and so has a `_FILE` variant."""
     return "SecretStr" in str(Settings.model_fields[name].annotation)
-
-
-_RULES = {
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a number",
-    "greater_than": "must be above {gt}",
-    "greater_than_equal": "must be {ge} or more",
-    "less_than_equal": "must be {le} or less",
-    "literal_error": "must be {expected}",
-}
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    sentences: list[str] = []
-    for problem in error.errors(include_url=False, include_input=False):
-        context = problem.get("ctx", {})
-        if problem["type"] == "default_factory_not_called":
-            continue
-        if not problem["loc"]:
-            sentences += str(context["error"]).split("\n")
-            continue
-        name = str(problem["loc"][0])
-        if problem["type"] == "value_error":
-            rule = str(context["error"])
-        else:
-            rule = _RULES.get(problem["type"], "is not valid").format(**context)
-            examples = Settings.model_fields[name].examples or [Settings.model_fields[name].default]
-            rule += "" if problem["type"] == "literal_error" else f", such as {examples[0]}"
-        sentences.append(f"{variable(name)} {rule}.")
-    return sentences

@@ -10,6 +10,7 @@ from bot.settings import Settings, SettingsError, is_secret, variable
 
 TOKEN = "123456:TEST-token_abcdefghijklmnopqrstuvw"
 WEBHOOK = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_WEBHOOK_URL": "https://x.org", "TELEGRAM_WEBHOOK_SECRET": "s" * 16}
+SLACK = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
 
 
 def load(env_file: Path | None = None, **environ: str) -> Settings:
@@ -60,19 +61,30 @@ def test_the_process_environment_is_not_read_when_settings_are_made_directly(mon
 def test_every_secret_may_come_from_a_file(tmp_path, field):
     values = {
         "telegram_bot_token": TOKEN,
+        "slack_bot_token": "xoxb-canary",
+        "slack_app_token": "xapp-canary",
+        "slack_signing_secret": "0123456789abcdef" * 2,
         "database_url": "postgres://prowex:pass-word@db:5432/prowex",
     }
     value = values.get(field, "a-long-enough_secret")
     (tmp_path / "secret").write_text(value + "\n")
-    settings = load(**{f"{variable(field)}_FILE": str(tmp_path / "secret")})
+    needed = {"SLACK_BOT_TOKEN": "xoxb-1"} if field in ("slack_app_token", "slack_signing_secret") else {}
+    needed = {"SLACK_APP_TOKEN": "xapp-1"} if field == "slack_bot_token" else needed
+    settings = load(**{f"{variable(field)}_FILE": str(tmp_path / "secret")}, **needed)
     assert getattr(settings, field).get_secret_value() == value
 
 
-def test_four_settings_are_secrets():
+def test_ten_settings_are_secrets():
     assert {variable(name) for name in Settings.model_fields if is_secret(name)} == {
         "TELEGRAM_BOT_TOKEN",
         "TELEGRAM_WEBHOOK_SECRET",
+        "SLACK_BOT_TOKEN",
+        "SLACK_APP_TOKEN",
+        "SLACK_SIGNING_SECRET",
         "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "GEMINI_API_KEY",
+        "GOOGLE_API_KEY",
         "DATABASE_URL",
     }
 
@@ -110,6 +122,26 @@ def test_a_secret_file_that_is_missing_empty_or_set_twice_is_a_mistake(tmp_path)
         ({"PROWEX_DEFAULT_MODEL": "opnai:x"}, "PROWEX_DEFAULT_MODEL names an unknown provider (did you mean openai?)"),
         ({"PROWEX_DEFAULT_MODEL": "openai"}, "PROWEX_DEFAULT_MODEL names no model"),
         ({"PROWEX_DEFAULT_MODEL": "openai:x"}, "set OPENAI_API_KEY or OPENAI_BASE_URL as well"),
+        ({"PROWEX_DEFAULT_MODEL": "anthropic:x"}, "names anthropic; set ANTHROPIC_API_KEY as well"),
+        ({"PROWEX_DEFAULT_MODEL": "google:x"}, "names google; set GEMINI_API_KEY as well"),
+        ({"ANTHROPIC_BASE_URL": "canary"}, "ANTHROPIC_BASE_URL must be a web address"),
+        ({"GEMINI_API_KEY": "a canary"}, "GEMINI_API_KEY is blank or has a space in it"),
+        ({"SLACK_BOT_TOKEN": "canary"}, "SLACK_BOT_TOKEN is not a bot token; the right one starts with xoxb-"),
+        ({"SLACK_BOT_TOKEN": "xoxp-canary"}, "SLACK_BOT_TOKEN holds a user's token; the right one starts with xoxb-"),
+        (
+            {"SLACK_BOT_TOKEN": "xapp-canary"},
+            "SLACK_BOT_TOKEN holds the app-level token, which belongs in SLACK_APP_TO",
+        ),
+        ({"SLACK_BOT_TOKEN": "xoxb-canary"}, "SLACK_APP_TOKEN is missing, so Prowex can't connect to Slack"),
+        ({"SLACK_APP_TOKEN": "xapp-canary"}, "SLACK_BOT_TOKEN is missing; SLACK_APP_TOKEN is of no use without it"),
+        (
+            {**SLACK, "SLACK_APP_TOKEN": "xoxb-canary"},
+            "SLACK_APP_TOKEN holds the bot token, which belongs in SLACK_BOT",
+        ),
+        ({**SLACK, "SLACK_APP_TOKEN": "canary"}, "Basic Information, App-Level Tokens, with the scope connections:wr"),
+        ({**SLACK, "SLACK_SIGNING_SECRET": "canary"}, "SLACK_SIGNING_SECRET is not a signing secret; it is 32 digits"),
+        ({**SLACK, "SLACK_NATIVE_STREAMS": "canary"}, "SLACK_NATIVE_STREAMS must be true or false."),
+        ({**SLACK, "SLACK_EDITS_PER_MINUTE": "0"}, "SLACK_EDITS_PER_MINUTE must be above 0"),
         ({**WEBHOOK, "TELEGRAM_WEBHOOK_SECRET": ""}, "TELEGRAM_WEBHOOK_SECRET is missing"),
         ({**WEBHOOK, "TELEGRAM_WEBHOOK_SECRET": "canary-ü-0123456789"}, "TELEGRAM_WEBHOOK_SECRET must be"),
         ({**WEBHOOK, "TELEGRAM_WEBHOOK_SECRET": "c" * 257}, "TELEGRAM_WEBHOOK_SECRET must be"),
@@ -148,6 +180,25 @@ def test_one_secret_in_two_places_is_refused():
     assert found == "TELEGRAM_BOT_TOKEN and OPENAI_API_KEY hold the same secret; give each its own."
     quoted = "postgres://u:123456%3Acanary_0123456789@h/d"
     assert "DATABASE_URL" in problems(TELEGRAM_BOT_TOKEN=same, DATABASE_URL=quoted)[0]
+
+
+def test_slack_needs_one_of_two_ways_in():
+    socket, hook = load(**SLACK), load(SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="0123456789abcdef" * 2)
+    assert socket.slack_app_token.get_secret_value() == "xapp-1"
+    assert hook.slack_app_token is None
+    assert (hook.slack_api_url, hook.slack_native_streams) == ("https://slack.com/api/", False)
+    assert (hook.slack_messages_per_second, hook.slack_edits_per_minute) == (1, 50)
+    for url in ("http://127.0.0.1:9/api", "http://127.0.0.1:9/api/"):
+        assert load(SLACK_API_URL=url, SLACK_NATIVE_STREAMS="True").slack_api_url == "http://127.0.0.1:9/api/"
+
+
+def test_the_key_for_google_has_two_names_and_the_first_wins():
+    assert load().google_key is None
+    assert load(GOOGLE_API_KEY="AIza-2").google_key.get_secret_value() == "AIza-2"
+    both = load(GEMINI_API_KEY="AIza-1", GOOGLE_API_KEY="AIza-2")
+    assert both.google_key.get_secret_value() == "AIza-1"
+    assert both.secrets == ("AIza-1", "AIza-2")
+    assert load(GEMINI_API_KEY="AIza-1", GOOGLE_API_KEY="AIza-1").secrets == ("AIza-1",)
 
 
 def test_no_secret_is_shown_when_settings_are_printed():
