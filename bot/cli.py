@@ -46,6 +46,7 @@ COMMANDS = {
     "restore": Command("bring a backup back"),
     "migrate": Command("bring the database's schema up to date"),
     "call": Command("run one operation as the operator"),
+    "slack-manifest": Command("print the manifest that makes the Slack app", settings=False),
     "version": Command("print the version", settings=False),
 }
 
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     parser = _parser()
-    names = {name: command for name, command in COMMANDS.items() if find_spec(f"bot.commands.{name}")}
+    names = {name: command for name, command in COMMANDS.items() if find_spec(_module(name))}
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     chosen = _chosen(argv, names)
     main_of: Callable[[Namespace, Any], Coroutine[Any, Any, int]] | None = None
@@ -76,7 +77,7 @@ def _run(argv: list[str]) -> int:
             name, help=command.summary, description=f"{command.summary[:1].upper()}{command.summary[1:]}."
         )
         if name == chosen:
-            module = import_module(f"bot.commands.{name}")
+            module = import_module(_module(name))
             module.add_arguments(sub)
             main_of = module.main
     args = parser.parse_args(argv)
@@ -87,6 +88,10 @@ def _run(argv: list[str]) -> int:
     settings = _settings(args, command) if command.settings else None
     with asyncio.Runner(loop_factory=_loop_factory() if command.serves else None) as runner:
         return runner.run(main_of(args, settings))
+
+
+def _module(command: str) -> str:
+    return f"bot.commands.{command.replace('-', '_')}"
 
 
 def _parser() -> ArgumentParser:

@@ -7,12 +7,15 @@ from bot.compose import Core, Foundation
 from core import figures
 
 if TYPE_CHECKING:
+    from bot.slack import Slack
     from bot.telegram import Telegram
 
 STALE_SECONDS = 15.0
 
 
-async def readiness(foundation: Foundation, core: Core, telegram: "Telegram | None") -> Mapping[str, str]:
+async def readiness(
+    foundation: Foundation, core: Core, telegram: "Telegram | None", slack: "Slack | None" = None
+) -> Mapping[str, str]:
     """Return each thing that must be well with a sentence on what is wrong with it, or an empty text."""
     database = "" if await figures.database_answers() else "The database can't be reached."
     age = foundation.clock.monotonic() - core.lanes.last_sweep
@@ -20,6 +23,8 @@ async def readiness(foundation: Foundation, core: Core, telegram: "Telegram | No
     checks = {"database": database, "lanes": lanes}
     if telegram is not None:
         checks["telegram"] = telegram.poller.problem if telegram.poller is not None else ""
+    if slack is not None:
+        checks["slack"] = slack.socket.problem if slack.socket is not None else ""
     return checks
 
 

@@ -13,7 +13,7 @@ from bot.greeting import greet
 from bot.health import metrics, readiness
 from bot.settings import Settings
 from bot.web.app import create_app, serve
-from bot.web.ports import WebDependencies
+from bot.web.ports import Hook, WebDependencies
 from bot.web_ports import WebFiles, WebTranscript
 from channels.web import Hub, WebChannel
 from core.channel import Channel
@@ -21,6 +21,7 @@ from storage.clock import SystemClock
 from storage.errors import surviving
 
 if TYPE_CHECKING:
+    from bot.slack import Slack
     from bot.telegram import Telegram
 
 HOUSEKEEPING_SECONDS = 3600.0
@@ -42,20 +43,32 @@ async def open_service(settings: Settings) -> AsyncIterator["Service"]:
             telegram = telegrams.create(foundation)
             stack.push_async_callback(telegram.bot.session.close)
             channels["telegram"] = telegram.channel
+        slack = None
+        if settings.slack_bot_token is not None:
+            from bot import slack as slacks
+
+            slack = slacks.create(foundation)
+            stack.push_async_callback(slack.close)
+            channels["slack"] = slack.channel
         core = await stack.enter_async_context(open_core(foundation, channels))
         if telegram is not None:
             telegrams.connect(telegram, foundation, core)
-        yield Service(foundation, core, hub, telegram)
+        if slack is not None:
+            slacks.connect(slack, foundation, core)
+        yield Service(foundation, core, hub, telegram, slack)
 
 
 class Service:
     """A running process: lanes, channels, web."""
 
-    def __init__(self, foundation: Foundation, core: Core, hub: Hub, telegram: "Telegram | None") -> None:
+    def __init__(
+        self, foundation: Foundation, core: Core, hub: Hub, telegram: "Telegram | None", slack: "Slack | None"
+    ) -> None:
         self._foundation = foundation
         self._core = core
         self._hub = hub
         self._telegram = telegram
+        self._slack = slack
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then: accept nothing more, let running answers finish, close."""
@@ -64,27 +77,34 @@ class Service:
         async with serve(app, settings.host, settings.port) as port, asyncio.TaskGroup() as group:
             lanes = group.create_task(self._core.run())
             house = group.create_task(self._keep_house())
-            receiving = None
-            if self._telegram is not None:
-                from bot import telegram as telegrams
-
-                receiving = group.create_task(telegrams.run(self._telegram, self._foundation))
+            receiving = group.create_task(self._receive())
             gc.freeze()  # what the imports made stays: no later collection need look at it
             log.info("ready", extra={"port": port, "channels": "+".join(self._channels())})
             await self._greet(port)
             await stop.wait()
             log.info("stopping", extra={"active": self._core.lanes.active})
             self._core.inbox.close()
-            if receiving is not None:
-                receiving.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await receiving
+            receiving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await receiving
             finished = await self._core.lanes.drain(settings.drain_seconds)
             if not finished:
                 log.warning("some answers were not finished in time; they are resumed at the next start")
             self._hub.close()
             lanes.cancel()
             house.cancel()
+
+    async def _receive(self) -> None:
+        """Receive what happens on the channels until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self._telegram is not None:
+                from bot import telegram as telegrams
+
+                group.create_task(telegrams.run(self._telegram, self._foundation))
+            if self._slack is not None:
+                from bot import slack as slacks
+
+                group.create_task(slacks.run(self._slack))
 
     async def _keep_house(self) -> None:
         """Remove, now and then, what a crash left in the file store: bytes without a row."""
@@ -94,7 +114,8 @@ class Service:
                 await self._foundation.files.sweep()
 
     def _channels(self) -> list[str]:
-        return ["web", *(["telegram"] if self._telegram is not None else [])]
+        on = {"telegram": self._telegram, "slack": self._slack}
+        return ["web", *(name for name, channel in on.items() if channel is not None)]
 
     async def _greet(self, port: int) -> None:
         """Show the operator, on a terminal only, how to get in."""
@@ -113,11 +134,15 @@ class Service:
             metrics=self._metrics,
             host=settings.host,
             public_url=settings.public_url or "",
-            hooks=(self._telegram.hooks or {}) if self._telegram is not None else {},
+            hooks=self._hooks(),
         )
 
+    def _hooks(self) -> dict[str, Hook]:
+        channels = [channel for channel in (self._telegram, self._slack) if channel is not None]
+        return {path: hook for channel in channels for path, hook in (channel.hooks or {}).items()}
+
     async def _ready(self) -> Mapping[str, str]:
-        return await readiness(self._foundation, self._core, self._telegram)
+        return await readiness(self._foundation, self._core, self._telegram, self._slack)
 
     async def _metrics(self) -> str:
         return await metrics(self._core)
