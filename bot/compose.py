@@ -22,7 +22,7 @@ from core.directory import Directory
 from core.inbox import Inbox
 from core.lanes import Lanes
 from core.open_forms import OpenForms
-from core.operations import conversation, form_operations, people
+from core.operations import approvals, conversation, form_operations, people
 from core.operations.registry import Services
 from core.operations.typed import is_urgent
 from core.outbox import Outbox
@@ -40,7 +40,7 @@ from storage.liveness import Liveness
 from storage.migrations import upgrade
 from storage.sealing import Sealer
 
-OPERATION_MODULES = (conversation, form_operations, people, operator_operations)
+OPERATION_MODULES = (approvals, conversation, form_operations, people, operator_operations)
 """The modules whose operations exist; importing them registers the operations."""
 
 
@@ -172,7 +172,7 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
         lanes=lanes,
         commands=Commands(services, outbox, attachments, rates),
         turns=Turns(
-            agents=agents,
+            services=services,
             loop=AgentLoop(catalogue, clock),
             outbox=outbox,
             attachments=attachments,
@@ -195,17 +195,16 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
 
 
 def _catalogue(settings: Settings) -> Catalogue:
+    from bot.providers import catalogue_of
     from core.providers.port import Timeouts
 
-    return Catalogue(
-        openai_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
-        openai_base_url=settings.openai_base_url,
-        timeouts=Timeouts(
+    return catalogue_of(
+        settings,
+        Timeouts(
             connect=settings.model_connect_seconds,
             first_token=settings.model_first_token_seconds,
             silence=settings.model_silence_seconds,
         ),
-        default_model=settings.default_model,
     )
 
 

@@ -61,6 +61,11 @@ def handle_of(name: str) -> str:
     return re.sub(r"[\W_]+", "-", plain).strip("-")[:100]
 
 
+def begins_with_a_name(text: str) -> bool:
+    """Tell whether a text may call an agent by name (`@handle …`, `Name: …`)."""
+    return _CALLED.match(text) is not None
+
+
 async def create(
     key: DataKeyHandle, team_id: UUID, handle: str, plan: Plan, author: UUID | None, now: datetime, *, note: str = ""
 ) -> Agent:

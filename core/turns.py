@@ -2,29 +2,40 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from core import replies
+from core.access import Standing, stands
 from core.agent_loop import AgentLoop, Outcome, Task
-from core.agents import Agents, Answering, conversation_of
+from core.agents import Answering, begins_with_a_name, conversation_of
 from core.attachments import Attachments
-from core.channel import Refused
-from core.envelopes import Body, Button, Place, Target
+from core.callers import call_of
+from core.channel import Refused, Surroundings
+from core.directory import Person, is_welcome, known_chat
+from core.envelopes import Body, Button, Context, Place, Target
 from core.history import as_read, join_texts, recall
 from core.lanes import Held, LaneLost
 from core.live import Live
+from core.operations import approvals
+from core.operations.as_tools import Question, Tools
+from core.operations.registry import Call, Services
 from core.outbox import Outbox, Then, target_of
 from core.rates import Rates
 from core.replies import Pending
 from core.waiting import Waiting, counted, with_words
+from core.wire import kept_to_json
 from storage.clock import Clock
-from storage.faults import Step
+from storage.faults import Step, calling
 from storage.ids import new_id
 from storage.queries import ids_of
 from storage.sealing import Owner, Sealer
 from storage.tables import (
     Chat,
+    ChatKind,
+    Identity,
     InboundState,
     InboxEntry,
     Part,
@@ -44,7 +55,12 @@ log = logging.getLogger("prowex.turns")
 LONG_ANSWER = 30.0
 """An answer that took longer than so many seconds is put into a fresh message, because an edit notifies nobody."""
 
+MOST_KNOWN = 200
+"""Messages of a thread that a channel is told we know already."""
+_RESTRICTED = "Your data may only be kept at the moment, as you asked, so I don't answer. /privacy says more."
 _WHERE = {
+    ("slack", False): "a direct Slack conversation",
+    ("slack", True): "a Slack channel",
     ("telegram", False): "a private Telegram chat",
     ("telegram", True): "a Telegram group",
     ("web", False): "a web chat",
@@ -54,13 +70,21 @@ _WHERE = {
 
 @dataclass(slots=True)
 class Run:
-    """A turn under way."""
+    """A turn under way.
+
+    Args:
+        tools: what the agent may use for the person, and what it wants their yes to; None for people who are let do
+            nothing but talk.
+        learned: messages of which more is known now than when they came, such as who wrote them.
+    """
 
     turn: Turn
     entries: list[Waiting]
     pending: Pending
     answering: Answering
     target: Target
+    tools: Tools | None = None
+    learned: list[Waiting] = field(default_factory=list)
 
 
 class Turns:
@@ -69,7 +93,7 @@ class Turns:
     def __init__(
         self,
         *,
-        agents: Agents,
+        services: Services,
         loop: AgentLoop,
         outbox: Outbox,
         attachments: Attachments,
@@ -77,7 +101,8 @@ class Turns:
         sealer: Sealer,
         clock: Clock,
     ) -> None:
-        self._agents = agents
+        self._services = services
+        self._agents = services.agents
         self._loop = loop
         self._outbox = outbox
         self._attachments = attachments
@@ -87,7 +112,7 @@ class Turns:
 
     async def begin(self, held: Held, chat: Chat, batch: list[Waiting]) -> Run:
         """Take a batch of messages up: from now on they are this turn's, and a reply is owed."""
-        answering = await self._agents.of_chat(chat)
+        answering = await self._who_answers(chat, batch[0])
         now, first = self._clock.now(), batch[0].entry
         answers = batch[-1].entry.message_id
         async with held.commit(Step.TURN_TAKE):
@@ -108,6 +133,21 @@ class Turns:
         chat.conversation_id = conversation_id
         self._rates.count(first.identity_id, held.chat_id, counted(batch))
         return Run(turn, batch, pending, answering, target_of(held, chat, answers))
+
+    async def _who_answers(self, chat: Chat, first: Waiting) -> Answering:
+        """Return who answers: the agent that is called by name, for this once, or the chat's own."""
+        if begins_with_a_name(first.kept.text):
+            teams = await self._teams(chat, first.entry.identity_id)
+            if (called := await self._agents.called(first.kept.text, teams)) is not None:
+                return called[0]
+        return await self._agents.of_chat(chat)
+
+    async def _teams(self, chat: Chat, identity_id: UUID) -> tuple[UUID, ...]:
+        """Return the teams whose agents may be called here: in a group only the installation's."""
+        if chat.kind is ChatKind.GROUP:
+            return (self._services.team_id,)
+        identity = await Identity.get(id=identity_id)
+        return (await stands(identity.user_id, self._services.team_id, mode=self._services.mode)).teams
 
     async def run(self, held: Held, run: Run, *, then: Then) -> None:
         """Let the agent answer, showing the answer as it grows, then commit it and show it whole."""
@@ -138,33 +178,79 @@ class Turns:
             await self._finish(held, run, outcome, fresh=self._clock.monotonic() - began > LONG_ANSWER, then=then)
 
     async def _answer(self, held: Held, run: Run, live: Live) -> Outcome:
+        chat, group = await Chat.get(id=held.chat_id), run.target.place is Place.GROUP
+        caller = await self._caller(held, chat, run)
+        if caller.restricted:
+            return Outcome(TurnState.DONE, _RESTRICTED)
+        run.tools = Tools(caller) if caller.standing >= Standing.MEMBER else None
+        surroundings = await self._surroundings(run, caller, group=group)
         entries = [(waiting.entry, waiting.kept) for waiting in run.entries]
         files = await self._attachments.for_model(held, run.target, run.turn.conversation_id, entries)
-        group = run.target.place is Place.GROUP
         words = join_texts(as_read(waiting.kept, group=group) for waiting in run.entries)
         if files.unusable and not files.pictures and not files.remarks and not any(w.kept.text for w in run.entries):
             return Outcome(TurnState.DONE, f"{' '.join(files.unusable)} Please send me the words instead.")
         said = await recall(self._sealer, run.turn.conversation_id, before=run.turn.id, group=group)
         await self._attachments.look_back(said)
+        remarks = [*_thread(surroundings.said), words, *files.remarks, *(f"[{line}]" for line in files.unusable)]
         task = Task(
             answering=run.answering,
             said=said,
-            present="\n\n".join([words, *files.remarks, *(f"[{sentence}]" for sentence in files.unusable)]),
+            present="\n\n".join(remarks),
             pictures=tuple(files.pictures),
             person_id=run.entries[0].entry.identity_id,
             where=_WHERE.get((held.channel, group), "a chat"),
             at=run.turn.started_at,
+            tools=run.tools,
         )
         return await self._loop.run(task, live.show, held.stop)
+
+    async def _caller(self, held: Held, chat: Chat, run: Run) -> Call:
+        identity = await Identity.get(id=run.entries[0].entry.identity_id)
+        return await call_of(
+            self._services,
+            person=Person(identity.id, identity.user_id, await is_welcome(chat.account, identity.external_id)),
+            chat=await known_chat(chat),
+            channel=held.channel,
+            external_id=identity.external_id,
+            name=run.entries[0].kept.name,
+            message_id=run.entries[-1].entry.message_id,
+        )
+
+    async def _surroundings(self, run: Run, caller: Call, *, group: bool) -> Surroundings:
+        """Ask the channel for what the messages could not carry, and write it into them: names, for example."""
+        nameless = [waiting for waiting in run.entries if not waiting.kept.name]
+        if not group and not nameless and "/" not in run.target.chat:
+            return Surroundings()
+        known = InboxEntry.filter(lane_id=run.turn.lane_id, body__isnull=False)
+        async with calling(Step.CALL_SURROUNDINGS):
+            found = await self._outbox.channel(run.target).surroundings(
+                run.target,
+                people=[caller.external_id],
+                texts=[waiting.kept.text for waiting in run.entries],
+                known=set(await known.order_by("-position").limit(MOST_KNOWN).values_list("message_id", flat=True)),
+            )
+        for waiting in run.entries:
+            text = waiting.kept.text
+            for mention, name in found.names.items():
+                text = text.replace(mention, name) if mention in text else text
+            name = waiting.kept.name or found.names.get(caller.external_id, "")
+            if (text, name) != (waiting.kept.text, waiting.kept.name):
+                waiting.kept.text, waiting.kept.name = text, name
+                run.learned.append(waiting)
+        return found
 
     async def _finish(self, held: Held, run: Run, outcome: Outcome, *, fresh: bool, then: Then) -> None:
         """Commit the end of the turn together with its reply, then show it."""
         now = self._clock.now()
-        buttons = ((Button("Retry", f"/retry {run.turn.id}"),),) if outcome.retry else ()
-        body = Body(outcome.text, buttons)
         key = await self._sealer.key(Owner("team", run.answering.team_id))
+        questions = run.tools.questions if run.tools is not None and outcome.state is TurnState.DONE else []
+        body = _body(outcome, run.turn.id, questions)
+        learned = await self._resealed(run)
         async with held.commit(Step.TURN_FINISH):
             await self._end_turn(run, outcome.state, outcome.failure, now)
+            for entry_id, words in learned:
+                await InboxEntry.filter(id=entry_id).update(body=words)
+            await approvals.ask(key, questions, run.turn.id, run.entries[0].entry.identity_id, now)
             if outcome.usage is not None:
                 await Usage.create(
                     id=new_id(),
@@ -185,6 +271,14 @@ class Turns:
             if fresh:
                 await replies.set_aside(run.pending, now)
         await self._outbox.deliver(held, run.target, run.pending, body, key, then=then)
+
+    async def _resealed(self, run: Run) -> list[tuple[UUID, bytes]]:
+        """Return the words of messages of which more was learned, sealed anew."""
+        if not run.learned:
+            return []
+        identity = await Identity.get(id=run.entries[0].entry.identity_id)
+        key = await self._sealer.key(Person(identity.id, identity.user_id).owner)
+        return [(w.entry.id, key.seal("inbox.body", w.entry.id, kept_to_json(w.kept))) for w in run.learned]
 
     async def _end_turn(self, run: Run, state: TurnState, failure: str, now: datetime) -> None:
         await Turn.filter(id=run.turn.id).update(state=state, failure=failure, ended_at=now)
@@ -236,6 +330,21 @@ class Turns:
             await self._finish(held, run, Outcome(TurnState.STOPPED, "⏹ *Stopped.*"), fresh=False, then=then)
         else:
             await self.run(held, run, then=then)
+
+
+def _thread(said: Sequence[Context]) -> list[str]:
+    """Return what others said in the thread, as the model reads it."""
+    if not said:
+        return []
+    lines = [f"> {context.author}: {context.text.strip()}".replace("\n", "\n> ") for context in said]
+    return ["\n".join(["[Said before in this thread:]", *lines])]
+
+
+def _body(outcome: Outcome, turn_id: UUID, questions: Sequence[Question]) -> Body:
+    if questions:
+        told = "\n\n".join([outcome.text, *(question.told() for question in questions)])
+        return Body(told, approvals.buttons(questions))
+    return Body(outcome.text, ((Button("Retry", f"/retry {turn_id}"),),) if outcome.retry else ())
 
 
 def _reason(refusals: BaseExceptionGroup[Refused]) -> str:

@@ -53,6 +53,7 @@ class Step(StrEnum):
     CALL_EDIT = "call.edit"
     CALL_DELETE = "call.delete"
     CALL_FETCH = "call.fetch"
+    CALL_SURROUNDINGS = "call.surroundings"
     CALL_MODEL = "call.model"
 
 
