@@ -42,10 +42,15 @@ _MARKUP = re.compile(r"[*~`\n]|(?<!\w)_|:[\w+'-]+:|^\s*[>•]")
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """Blocks that stay in one message, and what they say."""
+    """Blocks that stay in one message, and what they say.
+
+    Args:
+        goes_on: it goes on in the middle of what the unit before it said, so it begins a message.
+    """
 
     text: str
     blocks: tuple[Json, ...]
+    goes_on: bool = False
 
 
 def render(body: Body, *, growing: bool = False) -> tuple[Piece, ...]:
@@ -110,7 +115,7 @@ def _packed(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
     together: list[_Unit] = []
     for unit in units:
         blocks = [block for each in (*together, unit) for block in each.blocks]
-        if together and not _fits(blocks, _MOST_IN_CONTENT, _MOST_CONTENT_BLOCKS):
+        if together and (unit.goes_on or not _fits(blocks, _MOST_IN_CONTENT, _MOST_CONTENT_BLOCKS)):
             yield together
             together = []
         together.append(unit)
@@ -142,7 +147,7 @@ def _units(body: Body, growing: bool) -> Iterator[_Unit]:
     yield from _parts(_formatted(body.text, growing))
     if body.fields:
         yield from _fields([(clean(label).strip(), _formatted(value, growing)) for label, value in body.fields])
-    if body.table is not None:
+    if body.table is not None and body.table.header:
         yield from _table(body.table)
     if body.progress is not None:
         yield from _parts(Formatted(clean(Body("", progress=body.progress).markdown())))
@@ -170,8 +175,10 @@ def _parts(whole: Formatted) -> Iterator[_Unit]:
     A part has the greatest of some fixed lengths that fits, so the parts of a growing text stay as they are once they
     are full.
     """
+    goes_on = False
     while unit := _first(whole):
-        yield unit
+        yield replace(unit, goes_on=goes_on)
+        goes_on = True
         place = whole.text.index(unit.text) + len(unit.text)
         rest = (span.clipped(place, len(whole.text)) for span in whole.spans if span.end > place)
         spans = (Span(span.start - place, span.end - place, span.kind, span.value) for span in rest)
@@ -235,7 +242,7 @@ def _table(table: Table) -> Iterator[_Unit]:
     rows = [[clean(cell) for cell in row] for row in (table.header, *table.rows)]
     cells = [[{"type": "raw_text", "text": cell if cell.strip() else " "} for cell in row] for row in rows]
     block: Json = {"type": "table", "rows": cells}
-    small = 0 < len(table.header) <= _MOST_COLUMNS and len(rows) <= _MOST_ROWS
+    small = len(table.header) <= _MOST_COLUMNS and len(rows) <= _MOST_ROWS
     if small and _cost(block) <= _MOST_IN_PART:
         yield _Unit("\n".join(" | ".join(row) for row in rows), (block,))
         return
