@@ -13,27 +13,26 @@ Events go to `events_url` if it is set, else over Socket Mode. Also a program fo
 import argparse
 import asyncio
 import contextlib
-import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
-from aiohttp import web
 
 from storage.clock import Clock, SystemClock
-from tests.servers.slack_acts import Acts
 from tests.servers.slack_chat import Chat
+from tests.servers.slack_control import Control
 from tests.servers.slack_delivery import Deliveries, Transport
-from tests.servers.slack_errors import ApiError
 from tests.servers.slack_events import Events
-from tests.servers.slack_faults import Call, Faults, Journal
+from tests.servers.slack_faults import Faults, Journal
+from tests.servers.slack_files import Files
 from tests.servers.slack_hooks import Hooks
 from tests.servers.slack_limits import Flood, Limits
+from tests.servers.slack_modals import Modals
 from tests.servers.slack_people import People
 from tests.servers.slack_reading import Reading
-from tests.servers.slack_request import Request, read
 from tests.servers.slack_response import ResponseUrls
+from tests.servers.slack_serving import Serving
 from tests.servers.slack_sight import Sight
 from tests.servers.slack_socket import Sockets
 from tests.servers.slack_views import Views
@@ -45,7 +44,7 @@ SIGNING_SECRET = "0123456789abcdef0123456789abcdef"
 REAL_PAUSES = (0.0, 60.0, 300.0)
 
 
-class FakeSlack(People, Acts, Sight):
+class FakeSlack(Serving, People, Modals, Sight):
     """One workspace with our app. `faults`, `flood`, `journal`, `deliveries`, `sockets` and `world` are open to tests.
 
     Args:
@@ -71,7 +70,8 @@ class FakeSlack(People, Acts, Sight):
         clock: Clock | None = None,
         seed: int = 0,
     ) -> None:
-        self.bot_token, self.app_token, self.signing_secret = BOT_TOKEN, APP_TOKEN, SIGNING_SECRET
+        self.bot_token, self.app_token = BOT_TOKEN, APP_TOKEN
+        self.signing_secret: str = SIGNING_SECRET
         self.port = port
         self.clock = clock or SystemClock()
         self.world = World(self.clock)
@@ -89,26 +89,22 @@ class FakeSlack(People, Acts, Sight):
         self.chat = Chat(self.world, self.events)
         self.responses = ResponseUrls(self.world, self.chat)
         self.views = Views(self.world)
+        self.files = Files(self.world, self.events, self.chat)
         reading = Reading(self.world, self.events, self.chat, self.flood)
-        self._methods: dict[str, Callable[[Request], JSON]] = {
+        self.methods = {
             **self.chat.methods,
             **reading.methods,
             **self.views.methods,
-            "apps.connections.open": self._open_connection,
+            **self.files.methods,
+            "apps.connections.open": self.open_connection,
         }
+        self.control = Control(self)
         self._sender: asyncio.Task[None] | None = None
-        self._runner: web.ServerRunner | None = None
-        self._server: web.Server | None = None
 
     @property
     def bot(self) -> Person:
         """Return our bot."""
         return self.world.bot
-
-    @property
-    def address(self) -> str:
-        """Return the server's address, without a path."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
@@ -143,28 +139,6 @@ class FakeSlack(People, Acts, Sight):
             await self.hooks.session.close()
         await self.refuse()
 
-    async def refuse(self) -> None:
-        """Refuse connections and break those that stand, as if Slack were out of reach."""
-        server, runner, self._server, self._runner = self._server, self._runner, None, None
-        if server and runner:
-            for site in list(runner.sites):
-                await site.stop()
-            for connection in server.connections:
-                if connection.transport:
-                    connection.transport.abort()
-            await runner.cleanup()
-
-    async def accept(self) -> None:
-        """Listen (again), on the same port."""
-        if self._runner:
-            return
-        self._server = web.Server(self._answer, request_factory=_request)
-        self._runner = web.ServerRunner(self._server, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
-        self.responses.base = self.events.files_url = self.address
-
     def stats(self) -> JSON:
         """Return counts of all that happened."""
         early = [{"method": one.method, "channel": one.channel, "early": one.early} for one in self.flood.disobeyed]
@@ -184,112 +158,6 @@ class FakeSlack(People, Acts, Sight):
 
     def _transport(self) -> Transport:
         return self.hooks if self.hooks.events_url else self.sockets
-
-    def _open_connection(self, _: Request) -> JSON:
-        return {"url": f"ws://127.0.0.1:{self.port}/link/?ticket={self.sockets.ticket()}&app_id=fake"}
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        _, _, rest = request.path.partition("/")
-        area, _, what = rest.partition("/")
-        match area:
-            case "api":
-                return await self._serve(request, what, self._obey)
-            case "link":
-                return await self.sockets.serve(request)
-            case "response":
-                return await self._serve(request, "response_url", self._respond)
-        return _json(404, {"ok": False, "error": "not_found"})
-
-    async def _serve(
-        self, http: web.BaseRequest, method: str, obey: Callable[[web.BaseRequest, Request], Any]
-    ) -> web.StreamResponse:
-        started = self.clock.monotonic()
-        problem: ApiError | None = None
-        try:
-            request = await read(http, method)
-        except ApiError as error:
-            request, problem = Request(method), error
-        call = self._begin(request, started)
-        await self._pause("before", call)
-        if self.faults.take("request", method, call.channel or None):
-            return self._reset(http, call, started)
-        status, body = 200, JSON()
-        try:
-            if problem:
-                raise problem
-            if fault := self.faults.take("fail", method, call.channel or None):
-                raise fault.error or ApiError("internal_error")
-            answer = obey(http, request)
-            body = {"ok": True, **(await answer if asyncio.iscoroutine(answer) else answer)}
-        except ApiError as error:
-            problem, status, body = error, error.status, error.wire()
-            if fault_pause := error.retry_after:
-                self._hold(call, fault_pause)
-        await self._pause("after", call)
-        if self.faults.take("answer", method, call.channel or None):
-            return self._reset(http, call, started)
-        call.lost = http.transport is None or http.transport.is_closing()
-        self.journal.finish(call, status, str(body.get("error", "")), self.clock.monotonic() - started)
-        self.world.changed()
-        if status >= 500:
-            return web.Response(status=status, text="<html>Slack is having trouble</html>", content_type="text/html")
-        wait = {"Retry-After": str(problem.retry_after)} if problem and problem.retry_after else {}
-        return _json(status, body, wait)
-
-    def _begin(self, request: Request, started: float) -> Call:
-        named = request.text("channel") or request.text("channel_id")
-        channel = self.world.channels.get(named)
-        number = channel.id if channel else named
-        return self.journal.begin(request.method, dict(request.params), number, started, self.clock.now())
-
-    def _reset(self, http: web.BaseRequest, call: Call, started: float) -> web.StreamResponse:
-        call.dropped = True
-        if http.transport:
-            http.transport.abort()
-        self.journal.finish(call, 0, "", self.clock.monotonic() - started)
-        self.world.changed()
-        return web.Response(status=500)
-
-    def _hold(self, call: Call, seconds: float) -> None:
-        """Hold the app to a pause that a fault asked for; those of the limits are held already."""
-        self.flood.hold(call.method, call.channel, seconds)
-
-    def _obey(self, _: web.BaseRequest, request: Request) -> JSON:
-        obey = self._methods.get(request.method)
-        if obey is None:
-            raise ApiError("unknown_method")
-        if not request.token:
-            raise ApiError("not_authed")
-        if request.token not in (self.bot_token, self.app_token):
-            raise ApiError("invalid_auth")
-        for_app = request.method == "apps.connections.open"
-        if for_app != (request.token == self.app_token) and request.method not in ("auth.test", "api.test"):
-            raise ApiError("not_allowed_token_type")
-        named = request.text("channel") or request.text("channel_id")
-        self.flood.admit(request.method, named)
-        return obey(request)
-
-    def _respond(self, http: web.BaseRequest, request: Request) -> JSON:
-        body = request.params
-        if isinstance(body.get("payload"), str):
-            body = json.loads(body["payload"])
-        self.responses.obey(http.path.rpartition("/")[2], body)
-        return {}
-
-    async def _pause(self, kind: Any, call: Call) -> None:
-        if fault := self.faults.take(kind, call.method, call.channel or None):
-            await asyncio.sleep(fault.seconds)
-
-
-def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-    """Return a request that may be as large as a file."""
-    loop = asyncio.get_running_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=64 * 1024 * 1024)
-
-
-def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
-    data = json.dumps(body).encode()
-    return web.Response(status=status, body=data, content_type="application/json", charset="utf-8", headers=headers)
 
 
 async def _run(options: argparse.Namespace) -> None:

@@ -39,7 +39,7 @@ class Request:
         if value in (None, ""):
             return default
         try:
-            number = int(value)  # type: ignore[arg-type]
+            number = int(str(value))
         except (TypeError, ValueError) as error:
             raise ApiError("invalid_arguments", [f"[ERROR] must be an integer [json-pointer:/{name}]"]) from error
         if number < 1:

@@ -133,7 +133,8 @@ class Sockets:
             connection.sent += 1
             with contextlib.suppress(*_GONE):
                 await connection.ws.send_str(json.dumps(_envelope(delivery, envelope)))
-                await asyncio.wait([delivery.done, connection.gone], return_when=asyncio.FIRST_COMPLETED)
+                ends: list[asyncio.Future[Any]] = [delivery.done, connection.gone]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if delivery.done.done():
                 return delivery.done.result()
             connection.leaving = True
