@@ -28,7 +28,6 @@ class SlackTown(Town):
         transport: how deliveries come: over a socket, or to the request URL.
     """
 
-    telegram: Any = None
     slack: FakeSlack = field(kw_only=True)
     transport: str = field(default=SOCKET, kw_only=True)
 
