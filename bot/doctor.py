@@ -17,6 +17,7 @@ CHECKS: tuple[tuple[str, Check, float], ...] = (
     ("database", stored.stored, 6 * SECONDS),
     ("clock", outside.clock, SECONDS),
     ("telegram", outside.telegram, SECONDS),
+    ("slack", outside.slack, SECONDS),
     ("model", outside.models, SECONDS + 1),
     ("web port", machine.web, SECONDS),
 )

@@ -1,4 +1,4 @@
-"""What is looked at outside: Telegram, the models' providers, and their clocks."""
+"""What is looked at outside: Telegram, Slack, the models' providers, and their clocks."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
@@ -12,6 +12,7 @@ import aiohttp
 from bot import proofs
 from bot.checks import SECONDS, Finding, ok, problem, warning
 from bot.checks.stored import FARTHEST_SECONDS
+from bot.providers import catalogue_of
 from bot.settings import Settings
 from core.providers.catalogue import Catalogue
 from core.providers.port import ModelBusy, ModelRefused, Timeouts
@@ -79,14 +80,45 @@ def _host(url: str) -> str:
     return urlsplit(url).netloc or "an unknown address"
 
 
+async def slack(settings: Settings) -> list[Finding]:
+    """Look at the Slack app's tokens, and at how its events come."""
+    if settings.slack_bot_token is None:
+        return [ok("slack", "It is off: no SLACK_BOT_TOKEN is set.")]
+    bot, events = await _side_by_side([_slack_bot(settings), _slack_events(settings)])
+    return [bot, events]
+
+
+async def _slack_bot(settings: Settings) -> Finding:
+    from channels.slack import doctor
+
+    assert settings.slack_bot_token is not None
+    try:
+        bot = await doctor.bot_of(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    except (doctor.Unaccepted, doctor.Unanswered) as error:
+        return problem("slack", str(error))
+    if bot.lacks:
+        text = f"@{bot.name} in {bot.workspace} answers, but the app lacks scopes: {', '.join(bot.lacks)}. Give it the"
+        return warning("slack", f"{text} manifest that `prowex slack-manifest` prints, and install it anew.")
+    return ok("slack", f"@{bot.name} in {bot.workspace} answers.")
+
+
+async def _slack_events(settings: Settings) -> Finding:
+    name = "slack events"
+    if settings.slack_app_token is None:
+        if settings.public_url is None:
+            text = "They come by calls to /hooks/slack, but PROWEX_PUBLIC_URL is not set: set it, and give Slack the"
+            return warning(name, f"{text} address as Request URL; or set SLACK_APP_TOKEN, which needs none.")
+        return ok(name, f"They come by calls to {settings.public_url}/hooks/slack.")
+    try:
+        await proofs.slack_app(settings.slack_app_token.get_secret_value(), settings.slack_api_url)
+    except proofs.Unproven as error:
+        return problem(name, str(error))
+    return ok(name, "They come by Socket Mode, which needs no public address.")
+
+
 async def models(settings: Settings) -> list[Finding]:
     """Ask each provider that is set, for real."""
-    catalogue = Catalogue(
-        openai_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
-        openai_base_url=settings.openai_base_url,
-        timeouts=Timeouts(connect=min(settings.model_connect_seconds, SECONDS)),
-        default_model=settings.default_model,
-    )
+    catalogue = catalogue_of(settings, Timeouts(connect=min(settings.model_connect_seconds, SECONDS)))
     try:
         asked = [name for name in catalogue.usable if name != "offline"]
         found = await _side_by_side(_model(catalogue, name) for name in asked)
@@ -94,10 +126,8 @@ async def models(settings: Settings) -> list[Finding]:
     finally:
         await catalogue.close()
     if not asked:
-        text = (
-            "No provider's key is set, so the offline model answers from the handbook: set OPENAI_API_KEY to change it."
-        )
-        return [ok("model", text)]
+        text = "No provider's key is set, so the offline model answers from the handbook: set OPENAI_API_KEY,"
+        return [ok("model", f"{text} ANTHROPIC_API_KEY or GEMINI_API_KEY to change it.")]
     return [*found, ok("default model", f"Agents that name none use {default}.")]
 
 
@@ -118,8 +148,11 @@ async def _model(catalogue: Catalogue, name: str) -> Finding:
 async def clock(settings: Settings) -> list[Finding]:
     """Compare our clock with that of the servers we talk to."""
     urls = [settings.telegram_api_url] if settings.telegram_bot_token else []
+    urls += [f"{settings.slack_api_url}api.test"] if settings.slack_bot_token else []
     if settings.openai_api_key or settings.openai_base_url:
         urls.append(f"{settings.openai_base_url or proofs.OPENAI_URL}/models")
+    urls += [proofs.anthropic_models(settings.anthropic_base_url)] if settings.anthropic_api_key else []
+    urls += [proofs.google_models(settings.google_base_url)] if settings.google_key else []
     apart = [seconds for seconds in await _side_by_side(map(_apart, urls)) if seconds is not None]
     if not apart:
         return [ok("clock", "No server outside told its time, so ours was not compared.")]

@@ -12,8 +12,34 @@ from bot.environment import gather
 from bot.settings import Settings, SettingsError, is_secret, variable
 from bot.stop import Stop
 
-_FLAGS = ("telegram_api_url", "openai_base_url", "default_model", "public_url", "data_dir")
-_TAKEN = ("telegram_bot_token", "openai_api_key", *_FLAGS)
+_FLAGS = (
+    "telegram_api_url",
+    "slack_api_url",
+    "openai_base_url",
+    "anthropic_base_url",
+    "google_base_url",
+    "default_model",
+    "public_url",
+    "data_dir",
+)
+_SECRETS = (
+    "telegram_bot_token",
+    "slack_bot_token",
+    "slack_app_token",
+    "slack_signing_secret",
+    "openai_api_key",
+    "anthropic_api_key",
+    "gemini_api_key",
+    "google_api_key",
+)
+_TAKEN = (*_SECRETS, *_FLAGS)
+_ELSEWHERE = {
+    "slack_bot_token": {"SLACK_SIGNING_SECRET": "0" * 32},
+    "slack_app_token": {"SLACK_BOT_TOKEN": "xoxb-set-elsewhere"},
+    "slack_signing_secret": {"SLACK_BOT_TOKEN": "xoxb-set-elsewhere"},
+    "default_model": {"OPENAI_API_KEY": "set-1", "ANTHROPIC_API_KEY": "set-2", "GEMINI_API_KEY": "set-3"},
+}
+"""What a value needs beside it to be valid; stands for what is asked for in its own question."""
 
 _Prove = Callable[[str], Awaitable[str]]
 
@@ -23,7 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--non-interactive",
         action="store_true",
-        help="ask nothing; take TELEGRAM_BOT_TOKEN, OPENAI_API_KEY (or …_FILE) and the rest from the environment",
+        help="ask nothing; take the tokens and keys (or …_FILE) and the rest from the environment",
     )
     parser.add_argument("--no-check", action="store_true", help="try no token and no key")
     for field in _FLAGS:
@@ -59,55 +85,100 @@ async def main(args: Namespace, settings: None) -> int:
 
 async def _prove_all(values: dict[str, str]) -> None:
     try:
-        if "telegram_bot_token" in values:
-            print("Telegram:", await _prove_telegram(values)(values["telegram_bot_token"]))
-        if "openai_api_key" in values or "openai_base_url" in values:
-            print("Model:", await _prove_openai(values)(values.get("openai_api_key", "")))
+        for field, prove in _proofs(values).items():
+            value = values.get(field, "")
+            if not value and not (field == "openai_api_key" and "openai_base_url" in values):
+                continue
+            problem = _problem(field, value) if value else ""
+            if problem:
+                raise SettingsError([problem])
+            print(f"{_WHAT[field]}:", await prove(value))
     except proofs.Unproven as error:
         raise Stop(f"{error} Nothing was written.") from None
 
 
-def _prove_telegram(values: dict[str, str]) -> _Prove:
-    async def prove(token: str) -> str:
-        known = Settings.load(None, _as_environ(values | {"telegram_bot_token": token}, "telegram_"))
-        name = await proofs.telegram(token, known.telegram_api_url)
+_WHAT = {
+    "telegram_bot_token": "Telegram",
+    "slack_bot_token": "Slack",
+    "slack_app_token": "Slack's connection",
+    "openai_api_key": "OpenAI",
+    "anthropic_api_key": "Anthropic",
+    "gemini_api_key": "Google",
+    "google_api_key": "Google",
+}
+
+
+def _proofs(values: dict[str, str]) -> dict[str, _Prove]:
+    """Return how each secret is tried, at the addresses in `values`."""
+
+    def address(field: str) -> str:
+        known = Settings.load(None, {variable(field): values.get(field, "")})
+        return str(getattr(known, field) or "")
+
+    async def telegram(token: str) -> str:
+        name = await proofs.telegram(token, address("telegram_api_url"))
         return f"it works, this is @{name}: https://t.me/{name}"
 
-    return prove
+    async def slack(token: str) -> str:
+        return f"it works, this is {await proofs.slack(token, address('slack_api_url'))}"
+
+    async def slack_app(token: str) -> str:
+        await proofs.slack_app(token, address("slack_api_url"))
+        return "it works, no public address is needed"
+
+    async def openai(key: str) -> str:
+        return _told(await proofs.openai(key or None, address("openai_base_url") or None))
+
+    async def anthropic(key: str) -> str:
+        return _told(await proofs.anthropic(key, address("anthropic_base_url") or None))
+
+    async def google(key: str) -> str:
+        return _told(await proofs.google(key, address("google_base_url") or None))
+
+    return {
+        "telegram_bot_token": telegram,
+        "slack_bot_token": slack,
+        "slack_app_token": slack_app,
+        "openai_api_key": openai,
+        "anthropic_api_key": anthropic,
+        "gemini_api_key": google,
+        "google_api_key": google,
+    }
 
 
-def _prove_openai(values: dict[str, str]) -> _Prove:
-    async def prove(key: str) -> str:
-        known = Settings.load(None, _as_environ(values | {"openai_api_key": key}, "openai_"))
-        models = await proofs.openai(key or None, known.openai_base_url)
-        shown = ", ".join(models[:5]) + (" …" if len(models) > 5 else "")
-        return f"it works and offers {len(models)} models: {shown}" if models else "it works, but offers no model"
-
-    return prove
-
-
-def _as_environ(values: dict[str, str], family: str) -> dict[str, str]:
-    own = {variable(field): value for field, value in values.items() if field.startswith(family)}
-    own.pop("TELEGRAM_WEBHOOK_URL", None)
-    return own
+def _told(models: list[str]) -> str:
+    shown = ", ".join(models[:5]) + (" …" if len(models) > 5 else "")
+    return f"it works and offers {len(models)} models: {shown}" if models else "it works, but offers no model"
 
 
 async def _interview(values: dict[str, str], changes: dict[str, str], *, check: bool) -> None:
     """Ask for each setting and add the answers to `changes`."""
     print("Press Enter to leave a question out, or to keep what is set. Secrets are not shown as you type.\n")
 
-    async def ask(field: str, question: str, prove: _Prove | None) -> None:
-        await _ask_until_right(field, question, values, changes, prove if check else None)
+    async def ask(field: str, question: str) -> str:
+        prove = _proofs(values | changes).get(field) if check else None
+        await _ask_until_right(field, question, values, changes, prove)
+        return (values | changes).get(field, "")
 
-    await ask("telegram_bot_token", "Telegram bot token (from @BotFather)", _prove_telegram(values | changes))
-    await ask("openai_base_url", "Address of a server that speaks OpenAI's language (none: OpenAI itself)", None)
-    await ask("openai_api_key", "API key for OpenAI or that server", _prove_openai(values | changes))
+    await ask("telegram_bot_token", "Telegram bot token (from @BotFather)")
+    if await ask("slack_bot_token", "Slack bot token (xoxb-…, OAuth & Permissions at api.slack.com/apps)"):
+        while not (
+            await ask("slack_app_token", "Slack app-level token (xapp-…; none: Slack calls a public address)")
+            or await ask("slack_signing_secret", "Slack signing secret (Basic Information)")
+        ):
+            print("  Slack needs one of the two.")
+    await ask("openai_base_url", "Address of a server that speaks OpenAI's language (none: OpenAI itself)")
+    await ask("openai_api_key", "API key for OpenAI or that server")
+    await ask("anthropic_api_key", "API key for Anthropic")
+    old_name = "google_api_key" in values and "gemini_api_key" not in values
+    await ask("google_api_key" if old_name else "gemini_api_key", "API key for Google (of a project that pays)")
     known = values | changes
-    if "openai_base_url" in known:
-        if check and "openai_api_key" not in known:
-            await _tell(_prove_openai(known), "")
-        await ask("default_model", "Model to use, as openai:NAME", None)
-    await ask("public_url", "Public address of the web page (none: this machine only)", None)
+    if check and "openai_base_url" in known and "openai_api_key" not in known:
+        await _tell(_proofs(known)["openai_api_key"], "")
+    providers = [name for name in ("openai", "anthropic", "gemini", "google") if f"{name}_api_key" in known]
+    if "openai_base_url" in known or len(providers) > 1:
+        await ask("default_model", "Model to use, as PROVIDER:NAME, such as openai:NAME")
+    await ask("public_url", "Public address of the web page (none: this machine only)")
 
 
 async def _ask_until_right(
@@ -130,11 +201,8 @@ async def _ask_until_right(
 
 def _problem(field: str, value: str) -> str:
     """Return what is wrong with `value` by itself, or an empty text."""
-    alone = {variable(field): value}
-    if field == "default_model":
-        alone["OPENAI_API_KEY"] = "set-elsewhere"
     try:
-        Settings.load(None, alone)
+        Settings.load(None, {variable(field): value} | _ELSEWHERE.get(field, {}))
     except SettingsError as error:
         return str(error)
     return ""

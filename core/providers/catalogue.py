@@ -1,14 +1,23 @@
 """The providers there are, and the models that agents name as `provider:name`.
 
-To add a provider: write its module, then add one line to `_PROVIDERS` (and what it needs to `Keys`).
+To add a provider: write its module, then add one entry to `_PROVIDERS` (and what it needs to `Keys`).
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from core.providers.offline import MODEL_NAME, OfflineModel
-from core.providers.openai import AUTO, DEFAULT_MODEL, OpenAIModel, is_openai
-from core.providers.port import LanguageModel, ModelRefused, Timeouts
+from core.providers import anthropic, google, offline, openai
+from core.providers.port import LanguageModel, ModelError, ModelRefused, Setting, Timeouts
+from storage.clock import Clock, SystemClock
+from storage.faults import Step, calling
+
+LISTED_SECONDS = 3600.0
+"""How long a provider's list of models counts."""
+UNLISTED_SECONDS = 60.0
+"""How long a provider that gave no list is not asked again."""
+PATIENCE = 10.0
+"""Seconds that a provider has to give its list: a person waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +26,10 @@ class Keys:
 
     openai_key: str = ""
     openai_base_url: str = ""
+    anthropic_key: str = ""
+    anthropic_base_url: str = ""
+    google_key: str = ""
+    google_base_url: str = ""
     timeouts: Timeouts = field(default_factory=Timeouts)
     default_model: str = ""
 
@@ -33,23 +46,64 @@ class _Provider:
     open: Callable[[Keys], LanguageModel]
     usable: Callable[[Keys], bool]
     default: Callable[[Keys], str]
+    settings: tuple[Setting, ...]
     remedy: str
 
 
 def _openai(keys: Keys) -> LanguageModel:
-    return OpenAIModel(keys.openai_key, keys.openai_base_url or None, keys.timeouts, model=keys.chosen("openai"))
+    url, chosen = keys.openai_base_url or None, keys.chosen("openai")
+    return openai.OpenAIModel(keys.openai_key, url, keys.timeouts, model=chosen)
+
+
+def _anthropic(keys: Keys) -> LanguageModel:
+    url, chosen = keys.anthropic_base_url or None, keys.chosen("anthropic")
+    return anthropic.AnthropicModel(keys.anthropic_key, url, keys.timeouts, model=chosen)
+
+
+def _google(keys: Keys) -> LanguageModel:
+    url, chosen = keys.google_base_url or None, keys.chosen("google")
+    return google.GoogleModel(keys.google_key, url, keys.timeouts, model=chosen)
 
 
 _PROVIDERS = {
     "openai": _Provider(
         _openai,
         lambda keys: bool(keys.openai_key or keys.openai_base_url),
-        lambda keys: DEFAULT_MODEL if is_openai(keys.openai_base_url) else AUTO,
+        lambda keys: openai.DEFAULT_MODEL if openai.is_openai(keys.openai_base_url) else openai.AUTO,
+        openai.SETTINGS,
         "set OPENAI_API_KEY, or OPENAI_BASE_URL for a compatible server",
     ),
-    "offline": _Provider(lambda keys: OfflineModel(), lambda keys: True, lambda keys: MODEL_NAME, ""),
+    "anthropic": _Provider(
+        _anthropic,
+        lambda keys: bool(keys.anthropic_key),
+        lambda keys: anthropic.DEFAULT_MODEL,
+        anthropic.SETTINGS,
+        "set ANTHROPIC_API_KEY",
+    ),
+    "google": _Provider(
+        _google,
+        lambda keys: bool(keys.google_key),
+        lambda keys: google.DEFAULT_MODEL,
+        google.SETTINGS,
+        "set GEMINI_API_KEY",
+    ),
+    "offline": _Provider(
+        lambda keys: offline.OfflineModel(),
+        lambda keys: True,
+        lambda keys: offline.MODEL_NAME,
+        offline.OfflineModel.settings,
+        "",
+    ),
 }
 """In the order in which the default is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The models of a provider, and until when they count."""
+
+    names: tuple[str, ...]
+    until: float
 
 
 class Catalogue:
@@ -64,11 +118,28 @@ class Catalogue:
         *,
         openai_key: str | None = None,
         openai_base_url: str | None = None,
+        anthropic_key: str | None = None,
+        anthropic_base_url: str | None = None,
+        google_key: str | None = None,
+        google_base_url: str | None = None,
         timeouts: Timeouts | None = None,
         default_model: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self._keys = Keys(openai_key or "", openai_base_url or "", timeouts or Timeouts(), default_model or "")
+        self._keys = Keys(
+            openai_key=openai_key or "",
+            openai_base_url=openai_base_url or "",
+            anthropic_key=anthropic_key or "",
+            anthropic_base_url=anthropic_base_url or "",
+            google_key=google_key or "",
+            google_base_url=google_base_url or "",
+            timeouts=timeouts or Timeouts(),
+            default_model=default_model or "",
+        )
+        self._clock = clock or SystemClock()
         self._open: dict[str, LanguageModel] = {}
+        self._listings: dict[str, _Listing] = {}
+        self._listing = asyncio.Lock()
 
     @property
     def default(self) -> str:
@@ -103,6 +174,34 @@ class Catalogue:
         if name not in self._open:
             self._open[name] = provider.open(self._keys)
         return self._open[name], at_provider or provider.default(self._keys)
+
+    def settings_of(self, model: str) -> tuple[Setting, ...]:
+        """Return the settings that an agent with `model` (`provider:name`) may have; none for an unknown provider."""
+        provider = _PROVIDERS.get(model.partition(":")[0])
+        return provider.settings if provider is not None else ()
+
+    async def models(self) -> dict[str, list[str]]:
+        """Return the names of each usable provider's models, without the provider's own, in its order.
+
+        What a provider lists counts for an hour. One that gives no list stands here with its default model alone, and
+        is asked again after a minute. Waits `PATIENCE` at most.
+        """
+        async with self._listing:
+            now = self._clock.monotonic()
+            stale = [name for name in self.usable if name not in self._listings or self._listings[name].until <= now]
+            async with asyncio.TaskGroup() as group:
+                tasks = {name: group.create_task(self._list(name, now)) for name in stale}
+            self._listings |= {name: task.result() for name, task in tasks.items()}
+            return {name: list(self._listings[name].names) for name in self.usable}
+
+    async def _list(self, name: str, now: float) -> _Listing:
+        model, default = self.get(name)
+        try:
+            async with calling(Step.CALL_FETCH), asyncio.timeout(PATIENCE):
+                names = tuple(await model.models())
+        except (ModelError, TimeoutError):
+            names = ()
+        return _Listing(names or (default,), now + (LISTED_SECONDS if names else UNLISTED_SECONDS))
 
     async def close(self) -> None:
         """Close every provider that was opened."""

@@ -22,10 +22,22 @@ from bot.service import open_service
 from bot.settings import Settings
 from storage.keyring import KeyRing
 from tests.conftest import DIALECT
+from tests.servers.anthropic import FakeAnthropic
+from tests.servers.google import FakeGoogle
 from tests.servers.openai import FakeOpenAI
+from tests.servers.slack import FakeSlack
 from tests.servers.telegram import TOKEN, FakeTelegram
 
 KEY = "sk-key-of-the-tests"
+CLAUDE = "sk-ant-key-of-the-tests"
+GEMINI = "AIza-key-of-the-tests"
+FAMILIES = ("SLACK_", "ANTHROPIC_", "GEMINI_", "GOOGLE_")
+
+
+@pytest.fixture(autouse=True)
+def no_keys_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(FAMILIES)]:
+        monkeypatch.delenv(name)
 
 
 def write_env(**settings: object) -> None:
@@ -52,6 +64,24 @@ async def telegram() -> AsyncIterator[FakeTelegram]:
 @pytest.fixture
 async def openai() -> AsyncIterator[FakeOpenAI]:
     async with FakeOpenAI(key=KEY) as server:
+        yield server
+
+
+@pytest.fixture
+async def anthropic() -> AsyncIterator[FakeAnthropic]:
+    async with FakeAnthropic(key=CLAUDE) as server:
+        yield server
+
+
+@pytest.fixture
+async def google() -> AsyncIterator[FakeGoogle]:
+    async with FakeGoogle(key=GEMINI) as server:
+        yield server
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[FakeSlack]:
+    async with FakeSlack() as server:
         yield server
 
 
@@ -82,14 +112,23 @@ async def test_before_the_first_start_all_is_well_and_nothing_is_made(prowex, ba
     assert [path.name for path in bare_home.iterdir()] == [".env"]
 
 
-async def test_everything_that_is_set_is_tried_for_real(prowex, used, telegram, openai, capsys):
+async def test_everything_that_is_set_is_tried_for_real(
+    prowex, used, telegram, slack, openai, anthropic, google, capsys
+):
     capsys.readouterr()
     write_env(
         **env_of(used),
         TELEGRAM_BOT_TOKEN=TOKEN,
         TELEGRAM_API_URL=telegram.url,
+        SLACK_BOT_TOKEN=slack.bot_token,
+        SLACK_APP_TOKEN=slack.app_token,
+        SLACK_API_URL=slack.url,
         OPENAI_API_KEY=KEY,
         OPENAI_BASE_URL=openai.url,
+        ANTHROPIC_API_KEY=CLAUDE,
+        ANTHROPIC_BASE_URL=anthropic.url,
+        GOOGLE_API_KEY=GEMINI,
+        GOOGLE_BASE_URL=google.url,
         PROWEX_DEFAULT_MODEL="openai:gpt-4.1-mini",
     )
     assert await prowex("doctor", "--json") == 0
@@ -98,34 +137,106 @@ async def test_everything_that_is_set_is_tried_for_real(prowex, used, telegram, 
     assert {row["state"] for row in rows.values()} == {"ok"}
     assert "@prowex_test_bot" in rows["telegram"]["text"]
     assert "gpt-4.1-mini is available" in rows["model openai"]["text"]
+    assert "it offers" in rows["model anthropic"]["text"]
+    assert "it offers" in rows["model google"]["text"]
+    assert rows["slack"]["text"].startswith("@")
+    assert "Socket Mode" in rows["slack events"]["text"]
     assert "agrees" in rows["clock"]["text"]
     assert ("SQLite 3." if DIALECT == "sqlite" else "PostgreSQL ") in rows["database"]["text"]
     assert "2 tried" in rows["data keys"]["text"]
     assert telegram.journal.by_method["getMe"] == 1
     assert {asked.path for asked in openai.journal} == {"/v1/models"}
-    assert TOKEN not in out
-    assert KEY not in out
+    assert {asked.path for asked in anthropic.journal} == {"/v1/models"}
+    for secret in (TOKEN, KEY, CLAUDE, GEMINI, slack.bot_token, slack.app_token):
+        assert secret not in out
 
 
-async def test_what_a_server_refuses_is_a_problem_without_the_secret(prowex, telegram, openai, capsys):
-    secrets = {"TELEGRAM_BOT_TOKEN": "4242:not-the-token-at-all", "OPENAI_API_KEY": "sk-not-the-key"}
-    write_env(TELEGRAM_API_URL=telegram.url, OPENAI_BASE_URL=openai.url, PROWEX_PORT=0, **secrets)
-    assert await prowex("doctor") == 1
+async def test_what_a_server_refuses_is_a_problem_without_the_secret(
+    prowex, telegram, slack, openai, anthropic, google, capsys
+):
+    secrets = {
+        "TELEGRAM_BOT_TOKEN": "4242:not-the-token-at-all",
+        "SLACK_BOT_TOKEN": "xoxb-not-the-token",
+        "SLACK_APP_TOKEN": "xapp-not-the-token",
+        "OPENAI_API_KEY": "sk-not-the-key",
+        "ANTHROPIC_API_KEY": "sk-ant-not-the-key",
+        "GEMINI_API_KEY": "AIza-not-the-key",
+    }
+    urls = {"TELEGRAM_API_URL": telegram.url, "SLACK_API_URL": slack.url, "OPENAI_BASE_URL": openai.url,
+            "ANTHROPIC_BASE_URL": anthropic.url, "GOOGLE_BASE_URL": google.url}  # fmt: skip
+    write_env(PROWEX_PORT=0, **urls, **secrets)
+    assert await prowex("doctor", "--json") == 1
     out = capsys.readouterr().out
-    assert "Telegram does not know this bot token" in out
-    assert "refused the key (401)" in out
-    assert "2 problems" in out
+    wrong = {row["check"]: row["text"] for row in json.loads(out) if row["state"] == "problem"}
+    assert set(wrong) == {"telegram", "slack", "slack events", "model openai", "model anthropic", "model google"}
+    assert "Telegram does not know this bot token" in wrong["telegram"]
+    assert "does not accept SLACK_BOT_TOKEN" in wrong["slack"]
+    assert "does not accept SLACK_APP_TOKEN" in wrong["slack events"]
+    assert "refused the key (401)" in wrong["model openai"]
+    assert "refused the key (401)" in wrong["model anthropic"]
     assert not any(secret in out for secret in secrets.values())
 
 
 async def test_what_does_not_answer_is_a_problem(bare_home, telegram, openai):
     await telegram.refuse()
+    nowhere = "http://127.0.0.1:1"
     states = await found(
-        TELEGRAM_BOT_TOKEN=TOKEN, TELEGRAM_API_URL=telegram.url, OPENAI_BASE_URL="http://127.0.0.1:1/v1", PROWEX_PORT=0
+        TELEGRAM_BOT_TOKEN=TOKEN,
+        TELEGRAM_API_URL=telegram.url,
+        SLACK_BOT_TOKEN="xoxb-1",
+        SLACK_APP_TOKEN="xapp-1",
+        SLACK_API_URL=nowhere,
+        OPENAI_BASE_URL=f"{nowhere}/v1",
+        ANTHROPIC_API_KEY=CLAUDE,
+        ANTHROPIC_BASE_URL=nowhere,
+        GEMINI_API_KEY=GEMINI,
+        GOOGLE_BASE_URL=nowhere,
+        PROWEX_PORT=0,
     )
-    assert states["telegram"].state is State.PROBLEM
-    assert states["model openai"].state is State.PROBLEM
+    for check in ("telegram", "slack", "slack events", "model openai", "model anthropic", "model google"):
+        assert states[check].state is State.PROBLEM
     assert states["clock"].state is State.OK
+
+
+async def test_scopes_that_the_slack_app_lacks_are_named(bare_home):
+    async def answer(request: web.Request) -> web.Response:
+        said = {"ok": True, "user": "prowex", "team": "Acme", "bot_id": "B1", "url": "wss://x.invalid"}
+        return web.json_response(said, headers={"X-OAuth-Scopes": "commands,users:read"})
+
+    async with server(answer) as port:
+        ours = {
+            "SLACK_BOT_TOKEN": "xoxb-1",
+            "SLACK_APP_TOKEN": "xapp-1",
+            "SLACK_API_URL": f"http://127.0.0.1:{port}/api",
+        }
+        slack = (await found(PROWEX_PORT=0, **ours))["slack"]
+    assert slack.state is State.WARNING
+    assert "chat:write" in slack.text
+    assert "users:read" not in slack.text
+
+
+async def test_a_slack_token_without_scope_or_socket_mode_says_what_to_switch_on(bare_home, slack):
+    ours = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token, "SLACK_API_URL": slack.url}
+    for code, remedy in (("missing_scope", "connections:write"), ("link_disabled", "Switch it on")):
+
+        async def answer(request: web.Request, code: str = code) -> web.Response:
+            return web.json_response({"ok": False, "error": code})
+
+        async with server(answer) as port:
+            states = await found(PROWEX_PORT=0, **ours | {"SLACK_API_URL": f"http://127.0.0.1:{port}"})
+        assert states["slack events"].state is State.PROBLEM
+        assert remedy in states["slack events"].text
+
+
+async def test_events_by_calls_need_a_public_address(bare_home, slack):
+    ours = {
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_SIGNING_SECRET": slack.signing_secret,
+        "SLACK_API_URL": slack.url,
+    }
+    assert (await found(PROWEX_PORT=0, **ours))["slack events"].state is State.WARNING
+    public = await found(PROWEX_PORT=0, PROWEX_PUBLIC_URL="https://prowex.example.org", **ours)
+    assert public["slack events"].text == "They come by calls to https://prowex.example.org/hooks/slack."
 
 
 async def test_wrong_settings_are_problems_and_their_values_stay_hidden(prowex, bare_home, capsys):

@@ -19,11 +19,16 @@ from bot.stop import Stop
 
 TOKEN = "123456:TEST-token_abcdefghijklmnopqrstuvw"
 KEY = "sk-test-abcdefgh"
+CLAUDE = "sk-ant-test-abcdefgh"
+GEMINI = "AIza-test-abcdefgh"
+SLACK = "xoxb-test-abcdefgh"
+SLACK_APP = "xapp-test-abcdefgh"
+FAMILIES = ("PROWEX_", "TELEGRAM_", "SLACK_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "DATABASE_")
 
 
 @pytest.fixture
 async def world():
-    """A fake Telegram and a fake model server on loopback; returns their address."""
+    """A fake Telegram, a fake Slack and fake model servers on loopback; returns their address."""
 
     async def get_me(request: web.Request) -> web.Response:
         if request.match_info["token"] != TOKEN:
@@ -36,7 +41,27 @@ async def world():
             return web.json_response({"error": {"message": f"no such key {KEY}"}}, status=401)
         return web.json_response({"object": "list", "data": [{"id": "small-1", "object": "model"}]})
 
+    async def claude(request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {CLAUDE}" or "anthropic-version" not in request.headers:
+            return web.json_response({"error": {"message": f"no such key {CLAUDE}"}}, status=401)
+        return web.json_response({"data": [{"id": "claude-small", "type": "model"}], "has_more": False})
+
+    async def gemini(request: web.Request) -> web.Response:
+        if request.headers.get("x-goog-api-key") != GEMINI:
+            return web.json_response({"error": {"message": f"API key not valid {GEMINI}"}}, status=400)
+        return web.json_response({"models": [{"name": "models/gemini-small"}]})
+
+    async def slack(request: web.Request) -> web.Response:
+        wanted = {"auth.test": SLACK, "apps.connections.open": SLACK_APP}[request.match_info["method"]]
+        if request.headers.get("Authorization") != f"Bearer {wanted}":
+            return web.json_response({"ok": False, "error": "invalid_auth"})
+        said = {"user": "prowex", "team": "Acme", "bot_id": "B1", "url": "wss://127.0.0.1/none"}
+        return web.json_response({"ok": True, **said})
+
     app = web.Application()
+    app.router.add_get("/claude/v1/models", claude)
+    app.router.add_get("/gemini/v1beta/models", gemini)
+    app.router.add_post("/slack/api/{method}", slack)
     app.router.add_get("/bot{token}/getMe", get_me)
     app.router.add_get("/v1/models", models)
     runner = web.AppRunner(app)
@@ -50,7 +75,7 @@ async def world():
 def home(tmp_path, monkeypatch):
     """An empty folder to start from, and no setting in the environment."""
     for name in list(os.environ):
-        if name.startswith(("PROWEX_", "TELEGRAM_", "OPENAI_", "DATABASE_")):
+        if name.startswith(FAMILIES):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -85,6 +110,30 @@ async def test_without_questions_it_takes_the_environment_and_proves_it(home, wo
     assert (home / "kept").stat().st_mode & 0o777 == 0o700
 
 
+def at(world: str) -> tuple[str, ...]:
+    """The flags for a world of fakes."""
+    flags = {"telegram-api-url": "", "slack-api-url": "/slack/api", "openai-base-url": "/v1",
+             "anthropic-base-url": "/claude", "google-base-url": "/gemini"}  # fmt: skip
+    return tuple(part for name, path in flags.items() for part in (f"--{name}", f"{world}{path}"))
+
+
+async def test_slack_and_every_provider_are_proven_for_real(home, world, monkeypatch, capsys):
+    given = {"SLACK_BOT_TOKEN": SLACK, "SLACK_APP_TOKEN": SLACK_APP, "ANTHROPIC_API_KEY": CLAUDE,
+             "GEMINI_API_KEY": GEMINI, "OPENAI_API_KEY": KEY}  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert await init_with(*at(world)) == 0
+    out = capsys.readouterr().out
+    for told in ("Slack: it works, this is @prowex in Acme", "Slack's connection: it works", "OpenAI: it works",
+                 "Anthropic: it works and offers 1 models: claude-small",
+                 "Google: it works and offers 1 models: gemini-small"):  # fmt: skip
+        assert told in out
+    assert not any(value in out for value in given.values())
+    settings = Settings.load(".env", {})
+    assert settings.secrets == (SLACK, SLACK_APP, KEY, CLAUDE, GEMINI)
+    assert settings.slack_api_url == f"{world}/slack/api/"
+
+
 async def test_a_second_run_keeps_what_is_there(home, world, monkeypatch):
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
     await init_with("--telegram-api-url", world)
@@ -109,12 +158,22 @@ async def test_a_secret_from_a_file_is_proven_but_not_copied(home, world, monkey
     [
         ("TELEGRAM_BOT_TOKEN", "123456:wrong-token", "Telegram does not know this bot token"),
         ("OPENAI_API_KEY", "sk-wrong-key", "does not accept this key"),
+        ("ANTHROPIC_API_KEY", "sk-ant-wrong-key", "ANTHROPIC_BASE_URL does not accept this key"),
+        ("GEMINI_API_KEY", "AIza-wrong-key", "GOOGLE_BASE_URL does not accept this key"),
+        ("GOOGLE_API_KEY", "AIza-wrong-key", "GOOGLE_BASE_URL does not accept this key"),
+        ("SLACK_BOT_TOKEN", "xoxb-wrong-token", "Slack does not accept SLACK_BOT_TOKEN"),
+        ("SLACK_APP_TOKEN", "xapp-wrong-token", "Slack does not accept SLACK_APP_TOKEN"),
+        ("SLACK_APP_TOKEN", "wrong-token", "SLACK_APP_TOKEN is not an app-level token"),
     ],
 )
 async def test_a_wrong_secret_stops_it_and_nothing_is_written(home, world, monkeypatch, name, value, sentence):
+    if name == "OPENAI_API_KEY":
+        monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    else:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv(name, value)
     with pytest.raises(Stop, match=sentence) as caught:
-        await init_with("--telegram-api-url", world, "--openai-base-url", f"{world}/v1")
+        await init_with(*at(world))
     assert value not in str(caught.value)
     assert list(home.iterdir()) == []
 
@@ -170,7 +229,9 @@ class Terminal:
 
 
 async def test_a_person_answers_the_questions_in_a_terminal(home, world):
-    (home / ".env").write_text(f"TELEGRAM_API_URL={world}\n")
+    settings = [f"TELEGRAM_API_URL={world}", f"SLACK_API_URL={world}/slack/api",
+                f"ANTHROPIC_BASE_URL={world}/claude", f"GOOGLE_BASE_URL={world}/gemini"]  # fmt: skip
+    (home / ".env").write_text("\n".join(settings) + "\n")
     master, slave = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "init"),
@@ -186,8 +247,16 @@ async def test_a_person_answers_the_questions_in_a_terminal(home, world):
     await terminal.answer("Telegram bot token", "nonsense")
     await terminal.answer("Telegram bot token", "123456:wrong-token")
     await terminal.answer("Telegram bot token", TOKEN)
+    await terminal.answer("Slack bot token", SLACK_APP)
+    await terminal.answer("Slack bot token", SLACK)
+    await terminal.answer("Slack app-level token", "")
+    await terminal.answer("Slack signing secret", "")
+    await terminal.answer("Slack app-level token", SLACK_APP)
     await terminal.answer("Address of a server", f"{world}/v1")
-    await terminal.answer("API key", KEY)
+    await terminal.answer("API key for OpenAI", KEY)
+    await terminal.answer("API key for Anthropic", CLAUDE)
+    await terminal.answer("API key for Google", "AIza-wrong-key")
+    await terminal.answer("API key for Google", GEMINI)
     await terminal.answer("Model to use", "small-1")
     await terminal.answer("Model to use", "openai:small-1")
     await terminal.answer("Public address", "")
@@ -197,8 +266,12 @@ async def test_a_person_answers_the_questions_in_a_terminal(home, world):
     assert "does not know this bot token" in terminal.seen
     assert "this is @prowex_bot" in terminal.seen
     assert "names an unknown provider" in terminal.seen
-    for secret in (TOKEN, "wrong-token", KEY):
+    assert "this is @prowex in Acme" in terminal.seen
+    assert "belongs in SLACK_APP_TOKEN" in terminal.seen
+    assert "Slack needs one of the two" in terminal.seen
+    secrets = (TOKEN, SLACK, SLACK_APP, KEY, CLAUDE, GEMINI)
+    for secret in (*secrets, "wrong-token", "wrong-key"):
         assert secret not in terminal.seen
     settings = Settings.load(".env", {})
-    assert settings.secrets == (TOKEN, KEY)
+    assert settings.secrets == secrets
     assert settings.default_model == "openai:small-1"

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.environment import env_example, table
+from bot.redaction import redact
 from bot.settings import Settings, SettingsError, is_secret, variable
 
 TOKEN = "123456:TEST-token_abcdefghijklmnopqrstuvw"
@@ -155,6 +156,7 @@ def test_a_mistake_is_told_in_one_sentence_that_names_the_setting_and_not_its_va
     assert part in found[0]
     assert found[0].endswith(".")
     assert "canary" not in found[0]
+    assert redact(found[0]) == found[0]
 
 
 def test_all_mistakes_are_told_at_once():
