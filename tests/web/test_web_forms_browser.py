@@ -1,11 +1,15 @@
 """Cards and forms in a real browser: by keyboard, in light and dark, on a phone."""
 
+from datetime import timedelta
+
 import pytest
 from playwright.async_api import expect
 
-from core.envelopes import Body
+from bot.web.ports import Entry
+from core.envelopes import Body, Button
 from storage.clock import SystemClock
 from tests.web.cards import AGENT, everything, png, with_problems
+from tests.web.person import Person
 from tests.web.world import World, make_user
 
 
@@ -124,3 +128,136 @@ async def test_forms_in_the_dark_and_on_a_phone(person, shots):
     await shots(page, "form-problems-phone-light")
     await page.set_viewport_size({"width": 1100, "height": 1150})
     await shots(page, "form-problems-light")
+
+
+async def test_what_is_missing_is_said_before_anything_is_sent(person):
+    page, chats = person.page, person.world.chats
+    await person.enter()
+    key = await ask(person)
+    form = page.locator(f"#m-{key} form")
+    await field(page, "Name").press("Enter")
+    await expect(field(page, "Name")).to_be_focused()
+    await expect(field(page, "Name")).to_have_attribute("aria-invalid", "true")
+    await expect(field(page, "Name")).to_have_accessible_description(
+        "Please fill this in. People call it by this name."
+    )
+    await expect(form.get_by_role("radiogroup")).to_have_accessible_description("Please choose one.")
+    await form.get_by_role("link", name="Who may use it").focus()
+    await page.keyboard.press("Enter")
+    await expect(field(page, "Only me")).to_be_focused()
+    await field(page, "Only me").check()
+    await field(page, "Name").fill("   ")
+    await field(page, "Name").press("Enter")
+    await expect(form.get_by_role("link")).to_have_count(1)
+    assert len(chats.accepted) == 1
+    await field(page, "Name").fill("Order desk")
+    await field(page, "Name").press("Enter")
+    assert dict((await person.heard(2)).submission.values)["name"] == "Order desk"
+
+
+async def test_a_form_that_comes_back_with_problems_leads_to_them(person):
+    page, chats = person.page, person.world.chats
+    await person.enter()
+    first = await ask(person)
+    await field(page, "Name").fill("Order desk")
+    await field(page, "Only me").check()
+    await field(page, "Only me").press("Enter")
+    sent = await person.heard(2)
+    again = with_problems(AGENT, temperature="Write a number, such as 0.5.")
+    second = await chats.answer(person.me, Body("", title="Create an agent", form=again))
+    await expect(field(page, "Temperature")).to_be_focused()
+    await expect(page.locator(f"#m-{second}").get_by_role("heading")).to_have_count(1)
+    await expect(page.locator(f"#m-{first} form")).to_have_count(0)
+    await field(page, "Name").fill("Order desk")
+    await field(page, "Only me").check()
+    await page.get_by_role("button", name="Create").click()
+    assert (await person.heard(3)).message_id != sent.message_id
+    assert (await person.texts()).count("Create an agent: sent") == 2
+
+
+async def test_a_form_takes_no_focus_from_somebody_who_writes(person):
+    page, chats = person.page, person.world.chats
+    await person.enter()
+    await person.box.fill("/agents create")
+    await person.box.press("Enter")
+    await person.heard(1)
+    await page.keyboard.type("Meanwhile")
+    key = await chats.answer(person.me, Body("", form=AGENT))
+    await expect(page.locator(f"#m-{key} form")).to_be_visible()
+    await expect(person.box).to_be_focused()
+    await expect(person.box).to_have_value("Meanwhile")
+
+
+async def test_cancel_only_closes_the_form(person):
+    page = person.page
+    await person.enter()
+    key = await ask(person)
+    await page.keyboard.type("Order desk")
+    await page.get_by_role("button", name="Cancel").press("Enter")
+    await expect(page.locator(f"#m-{key} form")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Open again")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(field(page, "Name")).to_be_focused()
+    await expect(field(page, "Name")).to_have_value("Order desk")
+    assert len(person.world.chats.accepted) == 1
+
+
+async def test_a_form_that_is_refused_keeps_what_was_typed(person):
+    page, chats = person.page, person.world.chats
+    await person.enter()
+    key = await ask(person)
+    await field(page, "Name").fill("Order desk")
+    await field(page, "Only me").check()
+    chats.said[person.me] = [entry for entry in chats.said[person.me] if entry.id != key]
+    await field(page, "Name").press("Enter")
+    summary = page.locator(f"#m-{key} [data-summary]")
+    await expect(summary).to_contain_text("This form is not there any more")
+    await expect(summary).to_be_focused()
+    await expect(field(page, "Name")).to_be_enabled()
+    await expect(field(page, "Name")).to_have_value("Order desk")
+    assert "Create an agent: sent" not in await person.texts()
+    person.complaints.clear()  # the 400 is written to the console
+
+
+async def test_what_is_typed_survives_news_and_a_lost_connection(world, chrome):
+    async with world.served() as first:
+        port = first.port
+        context = await chrome.new_context()
+        person = Person(await context.new_page(), world)
+        page, chats = person.page, world.chats
+        await person.enter()
+        yesterday = Entry("old", "agent", Body("Yesterday's news"), "final", world.clock.now() - timedelta(days=1))
+        chats.said[person.me] = [yesterday]
+        key = await chats.answer(person.me, Body("", form=AGENT))
+        await page.reload()
+        await field(page, "Instructions").fill("Read every")
+        await chats.answer(person.me, Body("Something else"))
+        await expect(person.log.get_by_text("Something else")).to_be_visible()
+        await expect(field(page, "Instructions")).to_be_focused()
+    await expect(page.get_by_text("The connection is lost.")).to_be_visible()
+    async with world.served(port):
+        await chats.answer(person.me, Body("Back again"))
+        await expect(person.log.get_by_text("Back again")).to_be_visible()
+        await expect(field(page, "Instructions")).to_be_focused()
+        await page.keyboard.type(" order.")
+        await expect(field(page, "Instructions")).to_have_value("Read every order.")
+        assert await page.locator(f"#m-{key} form").count() == 1
+        await context.close()
+
+
+async def test_a_button_can_be_pressed_again_once_it_was_answered(person):
+    page, chats = person.page, person.world.chats
+    await person.enter()
+    rows = ((Button("More", "/more"),), (Button("Less", "/less"),))
+    await chats.answer(person.me, Body("Choose", rows))
+    more, less = page.get_by_role("button", name="More"), page.get_by_role("button", name="Less")
+    await more.press("Enter")
+    await expect(less).to_be_disabled()
+    await person.heard(1)
+    await chats.answer(person.me, Body("Here is more"))
+    await expect(more).to_be_enabled(timeout=1_500)
+    await less.press("Enter")
+    await person.heard(2)
+    await expect(more).to_be_disabled()
+    await expect(more).to_be_enabled(timeout=5_000)
+    assert [inbound.text for inbound in chats.accepted] == ["/more", "/less"]
