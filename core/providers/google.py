@@ -160,9 +160,10 @@ class GoogleModel:
             async with self._translated(), asyncio.timeout(_CHECK):
                 for _ in range(_PAGES):
                     page = await _get(client, f"models?pageSize=1000&pageToken={quote(token, safe='')}")
-                    if not isinstance(page, dict) or not isinstance(page.get("models", []), list):
+                    listed = page.get("models", [] if token else None) if isinstance(page, dict) else None
+                    if not isinstance(listed, list):
                         raise ModelRefused(f"{self._who} does not list its models; GOOGLE_BASE_URL may be another's")
-                    names += google_answer.writers(page.get("models", []))
+                    names += google_answer.writers(listed)
                     token = str(page.get("nextPageToken") or "")
                     if not token:
                         break
@@ -210,21 +211,25 @@ class GoogleModel:
         return aiohttp.ClientSession(connector=_connector(self._timeouts.connect), trust_env=True)
 
     def _open(self, carrier: "httpx2.AsyncClient | aiohttp.ClientSession") -> "genai.Client":
+        import httpx2
         from google import genai
         from google.genai import types
 
-        for name in ("httpx2", "httpcore2", "aiohttp"):  # at DEBUG they log whole requests
-            logging.getLogger(name).setLevel(logging.WARNING)
-        logging.getLogger("google_genai").setLevel(
-            logging.ERROR
-        )  # it warns of keys in the environment, which it won't use
+        # At DEBUG they log whole requests; the SDK also warns of keys in the environment, which it won't use here.
+        for name, level in (
+            ("httpx2", logging.WARNING),
+            ("httpcore2", logging.WARNING),
+            ("google_genai", logging.ERROR),
+        ):
+            logging.getLogger(name).setLevel(level)
+        trusted = httpx2.create_ssl_context()  # else it makes three of its own
         # One attempt: without `retry_options` it repeats what could not be connected. No redirects: the request holds
         # people's words, which nobody but the named server may see.
         options = types.HttpOptions(
             base_url=self._url,
             api_version=self._version,
             retry_options=types.HttpRetryOptions(attempts=1),
-            async_client_args={"allow_redirects": False},
+            async_client_args={"allow_redirects": False, "ssl": trusted, "verify": trusted},
             httpx_async_client=carrier if self._transport is not None else None,
             aiohttp_client=carrier if self._transport is None else None,
         )
@@ -260,7 +265,7 @@ async def _post(client: "genai.Client", path: str, body: dict[str, Any]) -> Any:
     return await api._async_request(api._build_request("post", path, body), None, stream=True)
 
 
-async def _get(client: "genai.Client", path: str) -> object:
+async def _get(client: "genai.Client", path: str) -> Any:
     api = client._api_client
     return (await api._async_request(api._build_request("get", path, {}), None)).json
 

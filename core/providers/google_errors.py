@@ -66,7 +66,7 @@ def from_connection(error: Exception, connect: float) -> ModelError:
         return ModelBusy(f"it could not be reached within {connect:g} s")
     if isinstance(error, aiohttp.ClientConnectorError | httpx2.ConnectError):
         return ModelBusy("it could not be reached")
-    if isinstance(error, aiohttp.InvalidURL | httpx2.UnsupportedProtocol):
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | httpx2.UnsupportedProtocol):
         return ModelRefused("GOOGLE_BASE_URL is no address that can be asked")
     return ModelBusy("the connection to it broke")
 

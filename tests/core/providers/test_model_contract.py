@@ -2,13 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from core.providers.google import GoogleModel
+from core.providers.anthropic import AnthropicModel
 from core.providers.offline import OfflineModel
 from core.providers.openai import OpenAIModel
 from core.providers.port import (
     End,
+    Keep,
     LanguageModel,
     Message,
     ModelEvent,
@@ -18,19 +23,27 @@ from core.providers.port import (
     Timeouts,
     TokenUsage,
 )
+from tests.servers.google import FakeGoogle
 from tests.servers.openai import FakeOpenAI
 
 Opened = tuple[LanguageModel, str]
 
 
-@pytest.fixture(params=["openai", "compatible", "offline"])
+@pytest.fixture(params=["openai", "compatible", "google", "offline"])
 async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
     if request.param == "offline":
         yield OfflineModel(), "handbook"
         return
-    async with FakeOpenAI(key="sk-right") as server:
-        model = OpenAIModel("sk-right", server.url, Timeouts(5, 5, 5))
-        yield model, "gpt-5.4-mini" if request.param == "openai" else "auto"
+    if request.param == "google":
+        async with FakeGoogle(key="right") as google:
+            gemini = GoogleModel("right", google.url, Timeouts(5, 5, 5))
+            yield gemini, "gemini-3.8-flash"
+            await gemini.close()
+        return
+    fake, provider, name = SERVED[request.param]
+    async with fake(key="sk-right") as server:
+        model = provider("sk-right", server.url, Timeouts(5, 5, 5))
+        yield model, name
         await model.close()
 
 
@@ -91,6 +104,8 @@ async def test_close_may_be_called_twice(opened: Opened) -> None:
     await opened[0].close()
 
 
-@pytest.mark.parametrize("make", [OfflineModel, lambda: OpenAIModel("", "http://127.0.0.1:1/v1")])
+@pytest.mark.parametrize(
+    "make", [OfflineModel, lambda: OpenAIModel("", "http://127.0.0.1:1/v1"), lambda: GoogleModel("")]
+)
 async def test_a_model_that_was_never_asked_closes(make: Callable[[], LanguageModel]) -> None:
     await make().close()
