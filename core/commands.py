@@ -19,7 +19,6 @@ from core.open_forms import Open, OpenForms
 from core.operations import asking
 from core.operations.card import Card
 from core.operations.form import asking as asking_of
-from core.operations.form import is_asked
 from core.operations.gateway import MISSING, audit, invoke
 from core.operations.registry import OPERATIONS, Call, Effect, NotPossible, Operation, Services
 from core.operations.typed import Command
@@ -164,12 +163,11 @@ class Commands:
         """Make the plan's card the question for what is missing or wrong, in the channel's own way."""
         operation = plan.operation
         assert operation is not None
-        problems = await asking.problems(call, operation, plan.values, whole=whole)
+        problems = await asking.problems(call, operation, plan.values)
         if problems is None:
             return
-        unasked = {name for name in problems if not is_asked(operation.form, name)}
         style = self._outbox.channel(target).form_style
-        if unasked:
+        if not asking.can_be_asked(operation, problems):
             await invoke(call, operation, plan.values)  # says what is wrong
         elif style is FormStyle.QUESTIONS:
             form = open_forms.fresh(operation.name, dict(plan.values))
@@ -203,7 +201,7 @@ class Commands:
         so_far = form.so_far
         plan.operation = operation = _known(f"/{so_far.operation}")
         so_far.values[so_far.asking] = words.strip()
-        problems = await asking.problems(call, operation, so_far.values, whole=True) or {}
+        problems = await asking.problems(call, operation, so_far.values) or {}
         wrong = {name: text for name, text in problems.items() if name in so_far.values}
         plan.card = await asking.next_question(call, operation, so_far, wrong, form.tag)
         plan.keep = form if plan.card is not None else None

@@ -221,13 +221,14 @@ class Turns:
         nameless = [waiting for waiting in run.entries if not waiting.kept.name]
         if not group and not nameless and "/" not in run.target.chat:
             return Surroundings()
-        known = InboxEntry.filter(lane_id=run.turn.lane_id, body__isnull=False)
+        entries = InboxEntry.filter(lane_id=run.turn.lane_id, body__isnull=False).order_by("-position")
+        known = [entry.message_id for entry in await entries.limit(MOST_KNOWN).only("id", "message_id")]
         async with calling(Step.CALL_SURROUNDINGS):
             found = await self._outbox.channel(run.target).surroundings(
                 run.target,
                 people=[caller.external_id],
                 texts=[waiting.kept.text for waiting in run.entries],
-                known=set(await known.order_by("-position").limit(MOST_KNOWN).values_list("message_id", flat=True)),
+                known=known,
             )
         for waiting in run.entries:
             text = waiting.kept.text

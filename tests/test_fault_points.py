@@ -20,7 +20,10 @@ CALLED_UNDER = {
     "core/attachments call them; typing, answer_press: shown to nobody afterwards, nothing is recorded of them",
     "channels/telegram/receive.py": "getUpdates: within `calling`; getMe, setMyCommands, setWebhook, deleteWebhook: "
     "may be repeated at any time, nothing is recorded of them",
-    "core/providers/openai.py": "within `calling` where core/providers/retry asks the model",
+    "channels/slack/": "post, edit, delete, fetch, surroundings: within `calling` where core calls them; events come in; "
+    "modals and names may be asked for at any time, nothing is recorded of them",
+    "core/providers/": "within `calling` where core/providers/retry asks the model; lists of models may be asked for at "
+    "any time",
     "bot/proofs.py": "live checks of `init` and `doctor`: nothing is recorded of them",
     "bot/checks/machine.py": "live checks of `doctor`: nothing is recorded of them",
     "bot/checks/outside.py": "live checks of `doctor`: nothing is recorded of them",
@@ -29,7 +32,7 @@ CALLED_UNDER = {
 """Where the outside is called, and why a crash there is covered."""
 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
-PORT_CALLS = {"post", "edit", "delete", "fetch", "stream"}
+PORT_CALLS = {"post", "edit", "delete", "fetch", "stream", "surroundings"}
 
 
 def modules() -> list[Path]:
@@ -187,7 +190,8 @@ def operations() -> Iterator[Place]:
     for path in modules():
         for node in ast.walk(parsed(path)):
             if isinstance(node, ast.AsyncFunctionDef) and any(
-                ast.unparse(each).startswith("operation(") for each in node.decorator_list
+                ast.unparse(each).startswith("operation(") and "Effect.EXTERNAL" not in ast.unparse(each)
+                for each in node.decorator_list
             ):
                 yield name_of(path), node.name
 
@@ -227,6 +231,15 @@ def test_every_write_stands_in_a_transaction_with_a_step() -> None:
     assert outside == []
 
 
+INVOKED_OUTSIDE = {
+    "bot/commands/call.py:_run": "an external operation opens its own transactions",
+    "core/commands.py:_plan": "an external operation opens its own transactions",
+    "core/commands.py:_ask_if_unfit": "what is unfit is refused before it runs",
+    "core/operations/as_tools.py:use": "an agent's tool that only reads",
+}
+"""Where operations run outside a transaction, and why."""
+
+
 def test_operations_are_invoked_in_a_transaction() -> None:
     guarded = guarded_functions()
     found = 0
@@ -234,13 +247,15 @@ def test_operations_are_invoked_in_a_transaction() -> None:
         if isinstance(node.func, ast.Name) and node.func.id == "invoke":
             found += 1
             inside = any(map(opens_transaction, within))
-            assert inside or any((module, function) in guarded for function in functions), f"{module}:{node.lineno}"
+            known = any(f"{module}:{function}" in INVOKED_OUTSIDE for function in functions)
+            within_one = inside or any((module, function) in guarded for function in functions)
+            assert known or within_one, f"{module}:{node.lineno}"
     assert found >= 2
 
 
 def test_the_exceptions_from_the_rule_are_still_needed() -> None:
     there = {f"{module}:{function}" for module, _, functions, _ in calls() for function in functions}
-    assert set(RUN_IN_A_TRANSACTION) <= there
+    assert set(RUN_IN_A_TRANSACTION) | set(INVOKED_OUTSIDE) <= there
     assert [module for module in CALLED_UNDER if not (ROOT / module).exists()] == []
 
 
@@ -291,7 +306,7 @@ def test_the_outside_is_called_only_where_it_is_known_to_be_covered(package: str
 
 def _is_covered(module: str) -> bool:
     """The parts of an adapter's home count as the adapter."""
-    return module in CALLED_UNDER or module in ("core/providers/openai_wire.py", "core/providers/openai_errors.py")
+    return any(module == known or (known.endswith("/") and module.startswith(known)) for known in CALLED_UNDER)
 
 
 def _imported(node: ast.AST) -> set[str]:

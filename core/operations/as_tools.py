@@ -82,7 +82,7 @@ class Tools:
             return f"There is no tool {asked.name}."
         try:
             values = _values(asked.arguments)
-            problems = await asking.problems(self.call, operation, values, whole=True)
+            problems = await asking.problems(self.call, operation, values)
             if problems:
                 return "That can't be done: " + "; ".join(f"{name}: {text}" for name, text in problems.items())
             if operation.effect is Effect.READ:

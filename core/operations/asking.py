@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from core.envelopes import Button, Choice, FieldKind, FormField, FormView
 from core.operations.card import Card
-from core.operations.form import Form, asking
+from core.operations.form import Form, asking, is_asked
 from core.operations.gateway import MISSING, Unfit, allow, read
 from core.operations.registry import Call, Operation
 
@@ -17,13 +17,10 @@ OPEN_FOR = timedelta(minutes=30)
 _MOST_CHOICES = 24
 
 
-async def problems(
-    call: Call, operation: Operation, values: Mapping[str, str], *, whole: bool
-) -> dict[str, str] | None:
+async def problems(call: Call, operation: Operation, values: Mapping[str, str]) -> dict[str, str] | None:
     """Return what is still wrong or missing, by field; None if the operation can run.
 
-    Args:
-        whole: the values are those of a form that was filled in, not of a command that may have left some out.
+    Nothing at all may be wrong or missing and yet not be enough to go on: then it is empty.
 
     Raises:
         NotPossible: the caller may not use it at all.
@@ -33,7 +30,12 @@ async def problems(
         await read(call, operation, values)
     except Unfit as unfit:
         return unfit.problems
-    return None if whole or operation.form.enough(values) else {}
+    return None if operation.form.enough(values) else {}
+
+
+def can_be_asked(operation: Operation, problems: Mapping[str, str]) -> bool:
+    """Tell whether a person can mend the problems in a form; buttons and programs give what no form asks for."""
+    return all(is_asked(operation.form, name) for name in problems)
 
 
 async def view(

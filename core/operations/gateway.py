@@ -113,7 +113,7 @@ async def read(call: Call, operation: Operation, values: Mapping[str, str]) -> F
 def _sentence(problem: ErrorDetails) -> str:
     template = _SENTENCES.get(problem["type"])
     if template is not None:
-        return template.format(**problem.get("ctx", {}))
+        return template.format(**problem.get("ctx", {})).replace("'", "")
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
     return f"{message[:1].upper()}{message[1:]}."
 

@@ -7,6 +7,7 @@ from pydantic import field_validator
 from core import invitations
 from core.access import Mode, Standing
 from core.directory import whole_group
+from core.envelopes import Choice
 from core.operations.card import Card
 from core.operations.conversation import private_only
 from core.operations.form import Form, NoFields, asked
@@ -36,6 +37,11 @@ class InviteForm(Form):
     """Whom to let in."""
 
     role: Role = asked(Role.MEMBER, label="Role", hint="What the new person may do: member or admin.")
+
+    @classmethod
+    async def choices(cls, call: Call, name: str) -> tuple[Choice, ...]:
+        """Return the roles that somebody can be given."""
+        return tuple(Choice(role.value, role.value) for role in (Role.MEMBER, Role.ADMIN))
 
     @field_validator("role")
     @classmethod

@@ -227,7 +227,9 @@ async def test_only_the_owner_makes_admins_and_nobody_makes_owners(town: Town) -
     await olive.say("/invite owner")
     assert "not as owner" in await olive.answer()
     await olive.say("/invite king")
-    assert "/invite [role]" in await olive.answer()
+    assert "Write one of owner, admin or member." in await olive.answer()
+    await olive.press("admin")
+    assert "as admin" in await olive.answer()
 
 
 async def test_a_newcomer_has_an_account_and_a_team_of_their_own(town: Town) -> None:
