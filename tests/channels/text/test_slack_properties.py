@@ -140,7 +140,7 @@ def whole(markdown, growing=False):
 @settings(max_examples=250, deadline=None)
 @example("`a`" * 3000, False, 1)
 @example("**a** " * 900, False, 1)
-@example("---\n\n" * 200, False, 1)
+@example("---\n" * 200, False, 1)
 @example("\n".join(f"- [{'x' * 9}](https://e.org/{'p' * 1900})" for _ in range(20)), False, 1)
 @example("".join(f"[**a**](https://e.org/{'p' * 1900}{number})" for number in range(40)), False, 1)
 @example("<!channel> <@U123> <#C1|x> @here &lt;!here&gt; <https://e.org|label>", False, 1)

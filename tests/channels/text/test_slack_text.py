@@ -99,6 +99,10 @@ def test_nested_lists_are_lists_and_keep_their_numbers():
     ]
 
 
+def test_two_lists_in_a_row_are_counted_each():
+    assert elements("1. a\n2. b\n1) c") == [items("ordered", "a", "b"), items("ordered", "c")]
+
+
 def test_an_items_second_paragraph_belongs_to_it():
     assert elements("- one\n\n  more of it\n- two") == [items("bullet", "one\n\nmore of it", "two")]
 
