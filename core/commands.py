@@ -86,9 +86,9 @@ class Commands:
         async with held.commit(Step.COMMAND):
             card = await self._carry_out(call, plan)
             if plan.keep is not None:
-                await self._forms.keep(mine, held.chat_id, person, plan.keep)
+                await self._forms.keep_open(mine, held.chat_id, person, plan.keep)
             elif plan.close:
-                await self._forms.close(held.chat_id, person)
+                await self._forms.shut(held.chat_id, person)
             pending = None
             if not card.quiet:
                 pending = await replies.create_once(

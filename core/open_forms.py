@@ -45,13 +45,13 @@ class OpenForms:
         """Return the identities that have an open form in the chat."""
         return {identity for _, identity in await open_for([chat_id], self._clock)}
 
-    async def keep(self, key: DataKeyHandle, chat_id: UUID, person: Person, form: Open) -> None:
+    async def keep_open(self, key: DataKeyHandle, chat_id: UUID, person: Person, form: Open) -> None:
         """Keep a form's state in the caller's transaction, in place of any other that the person has open here.
 
         Args:
             key: of the person.
         """
-        await self.close(chat_id, person)
+        await self.shut(chat_id, person)
         await OpenForm.create(
             id=form.id,
             chat_id=chat_id,
@@ -61,7 +61,7 @@ class OpenForms:
             expires_at=self._clock.now() + OPEN_FOR,
         )
 
-    async def close(self, chat_id: UUID, person: Person) -> bool:
+    async def shut(self, chat_id: UUID, person: Person) -> bool:
         """Forget the person's form in the caller's transaction; return whether there was one."""
         return bool(await OpenForm.filter(chat_id=chat_id, identity_id=person.identity_id).delete())
 

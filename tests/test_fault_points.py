@@ -197,6 +197,7 @@ def operations() -> Iterator[Place]:
 
 
 RUN_IN_A_TRANSACTION = {
+    "core/operations/gateway.py:audit": "`invoke` writes down only writes, and they run in a transaction",
     "core/worker.py:_release_if_idle": "is passed as `then`, which runs in the transaction that ends a delivery",
 }
 """What is reached through an argument, where no call can be seen."""
