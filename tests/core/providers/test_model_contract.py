@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from core.providers.google import GoogleModel
 from core.providers.anthropic import AnthropicModel
+from core.providers.google import GoogleModel
 from core.providers.offline import OfflineModel
 from core.providers.openai import OpenAIModel
 from core.providers.port import (
@@ -22,23 +21,29 @@ from core.providers.port import (
     TextDelta,
     Timeouts,
     TokenUsage,
+    ToolCall,
+    ToolDefinition,
 )
+from tests.servers.anthropic import FakeAnthropic
 from tests.servers.google import FakeGoogle
 from tests.servers.openai import FakeOpenAI
+from tests.servers.openai_script import Call, Plan
 
 Opened = tuple[LanguageModel, str]
 
+SERVED: dict[str, tuple[Any, Any, str]] = {
+    "openai": (FakeOpenAI, OpenAIModel, "gpt-5.4-mini"),
+    "compatible": (FakeOpenAI, OpenAIModel, "auto"),
+    "anthropic": (FakeAnthropic, AnthropicModel, "claude-haiku-5-5"),
+    "google": (FakeGoogle, GoogleModel, "gemini-3.8-flash"),
+}
+"""Each provider's fake server, its class, and the model that is asked."""
 
-@pytest.fixture(params=["openai", "compatible", "google", "offline"])
+
+@pytest.fixture(params=[*SERVED, "offline"])
 async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
     if request.param == "offline":
         yield OfflineModel(), "handbook"
-        return
-    if request.param == "google":
-        async with FakeGoogle(key="right") as google:
-            gemini = GoogleModel("right", google.url, Timeouts(5, 5, 5))
-            yield gemini, "gemini-3.8-flash"
-            await gemini.close()
         return
     fake, provider, name = SERVED[request.param]
     async with fake(key="sk-right") as server:
@@ -104,8 +109,57 @@ async def test_close_may_be_called_twice(opened: Opened) -> None:
     await opened[0].close()
 
 
+async def test_the_models_it_lists_are_names_without_its_own(opened: Opened) -> None:
+    model, name = opened
+    listed = await model.models()
+    assert listed
+    assert all(each and not each.startswith(f"{model.name}:") for each in listed)
+    assert name in (*listed, "auto")
+
+
+async def test_its_settings_have_a_name_of_their_own_and_a_sentence(opened: Opened) -> None:
+    settings = opened[0].settings
+    assert len({setting.name for setting in settings}) == len(settings)
+    assert all(setting.hint.endswith(".") for setting in settings)
+
+
+async def test_settings_that_it_does_not_have_are_passed_over(opened: Opened) -> None:
+    settings = {"temperature": 0.3, "top_p": None, "colour": "red", "max_output_tokens": 300}
+    assert (await events_of(opened, "hello", settings=settings))[-1] == End("stop")
+
+
+@pytest.mark.parametrize("which", SERVED)
+async def test_rounds_of_tools_go_there_and_back(which: str) -> None:
+    fake, provider, name = SERVED[which]
+    tools = (ToolDefinition("clock.now", "The time.", {"type": "object"}), ToolDefinition("dice", "A number.", {}))
+    said = [Message("user", "go")]
+    async with fake(key="sk-right") as server:
+        model = provider("sk-right", server.url, Timeouts(5, 5, 5))
+        for number in range(3):
+            calls = (Call("clock_now", '{"zone": "UTC"}', f"a{number}"), Call("dice", "{}", f"b{number}"))
+            plan = Plan(thinking="hm", calls=calls) if number < 2 else Plan("done", thinking="hm")
+            server.rules[:] = [lambda body, plan=plan: plan]
+            request = ModelRequest(name, "You are kind.", tuple(said), tools)
+            events = [event async for event in model.stream(request)]
+            called = tuple(event for event in events if isinstance(event, ToolCall))
+            text = "".join(event.text for event in events if isinstance(event, TextDelta))
+            kept = "".join(event.data for event in events if isinstance(event, Keep))
+            said.append(Message("assistant", text, calls=called, kept=kept))
+            said += [Message("tool", f"result {number}", call_id=call.id) for call in called]
+            assert events[-1] == End("tools" if number < 2 else "stop")
+            assert [call.name for call in called] == (["clock.now", "dice"] if number < 2 else [])
+        assert said[-1].text == "done"
+        await model.close()
+
+
 @pytest.mark.parametrize(
-    "make", [OfflineModel, lambda: OpenAIModel("", "http://127.0.0.1:1/v1"), lambda: GoogleModel("")]
+    "make",
+    [
+        OfflineModel,
+        lambda: OpenAIModel("", "http://127.0.0.1:1/v1"),
+        lambda: AnthropicModel("", "http://127.0.0.1:1"),
+        lambda: GoogleModel(""),
+    ],
 )
 async def test_a_model_that_was_never_asked_closes(make: Callable[[], LanguageModel]) -> None:
     await make().close()
