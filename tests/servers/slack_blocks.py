@@ -49,7 +49,10 @@ def check_blocks(blocks: Any, *, where: str = "/blocks") -> list[JSON]:
 
 
 def kept_blocks(problems: Problems, blocks: list[Any], where: str, most: int, *, view: bool = False) -> list[JSON]:
-    """Check each of these blocks, and return them with an id each."""
+    """Check each of these blocks, and return them with an id each.
+
+    Action ids are unique in a message, in a view within their block.
+    """
     kept: list[JSON] = copy.deepcopy(blocks)
     if len(kept) > most:
         problems.add(f"no more than {most} items allowed", where)
@@ -72,7 +75,7 @@ def kept_blocks(problems: Problems, blocks: list[Any], where: str, most: int, *,
         fields, check = BLOCKS[kind]
         problems.only(block, place, {"type", "block_id", *fields.split()})
         check(problems, block, place)
-        problems.unique(block, place, actions)
+        problems.unique(block, place, set() if view else actions)
     return kept
 
 
