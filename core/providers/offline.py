@@ -1,11 +1,21 @@
 """The model that needs no key and no network: it answers from the bundled handbook by quoting it."""
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from core.providers.handbook import Handbook, Section
-from core.providers.port import End, ModelEvent, ModelRequest, Setting, TextDelta, TokenUsage
+from core.providers.port import (
+    End,
+    ModelEvent,
+    ModelRequest,
+    Setting,
+    TextDelta,
+    TokenUsage,
+    ToolCall,
+    ToolDefinition,
+)
 
 MODEL_NAME = "handbook"
 
@@ -79,9 +89,18 @@ class OfflineModel:
         self._commands = [(_whole(pattern), reply, section) for pattern, reply, section in _COMMANDS]
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        """Answer the last message, word by word. No tokens are used."""
+        """Answer the last message, word by word, or use the tool that it asks for. No tokens are used."""
+        last = request.messages[-1] if request.messages else None
         message = next((message for message in reversed(request.messages) if message.role == "user"), None)
-        text = self.answer(message.text if message else "", pictures=bool(message and message.pictures))
+        if last is not None and last.role == "tool":
+            text = _ON_A_TOOL if last.text.startswith("The person is asked") else last.text
+        elif (call := _call(message.text if message else "", request.tools)) is not None:
+            yield call
+            yield TokenUsage(0, 0)
+            yield End("tools")
+            return
+        else:
+            text = self.answer(message.text if message else "", pictures=bool(message and message.pictures))
         for word in _WORDS.findall(text):
             await asyncio.sleep(self._pause)
             yield TextDelta(word)
@@ -126,6 +145,38 @@ class OfflineModel:
             if pattern.fullmatch(plain):
                 return f"{reply}\n\n{_quote([self._handbook.section(title)])}".lstrip()
         return None
+
+
+_ON_A_TOOL = "I can do that for you:"
+_AGENT = re.compile(
+    r"(?:please |can you |could you |i (?:want|need|would like) you to |i (?:want|would like) to )*"
+    r"(?:make|create|build|set up|add|i need|i want|i would like)(?: me| us)? (?:a |an )?(?:new )?(?:agent|assistant|bot|helper)"
+    r"(?: (?:called|named) [\"“']?(?P<name>[^\"”',.;:]{1,40}?)[\"”']?)?"
+    r"(?:,? ?(?P<task>(?:that|which|who|to|for) .+?))?[.!]?",
+    re.IGNORECASE | re.DOTALL,
+)
+_LIST_AGENTS = re.compile(
+    r"(?:please )?(?:list|show)(?: me)?(?: all)?(?: my| the| our)? (?:agents|assistants|bots)[.!]?"
+    r"|(?:which|what) (?:agents|assistants|bots) (?:are there|do (?:i|we|you) have)\??",
+    re.IGNORECASE,
+)
+_SKIPPED = {"my", "the", "a", "an", "our", "all", "your", "me"}
+
+
+def _call(text: str, tools: Sequence[ToolDefinition]) -> ToolCall | None:
+    """Return the tool call that a message asks for in plain words."""
+    offered, said = {tool.name for tool in tools}, _CONTEXT.sub("", text).strip()
+    if "agents.list" in offered and _LIST_AGENTS.fullmatch(said):
+        return ToolCall("call_0", "agents.list", "{}")
+    wanted = _AGENT.fullmatch(said)
+    if wanted is None or "agents.create" not in offered or not (wanted["task"] or wanted["name"]):
+        return None
+    task = " ".join((wanted["task"] or "").split())
+    words = [word for word in re.findall(r"[^\W_]+", task)[1:] if word.lower() not in _SKIPPED]
+    name = wanted["name"] or " ".join(words[:2]).capitalize()
+    instructions = f"You are an assistant {task}." if task else f"You are {name}, an assistant."
+    values = {"name": name.strip(), "instructions": instructions}
+    return ToolCall("call_0", "agents.create", json.dumps(values, ensure_ascii=False))
 
 
 def _whole(pattern: str) -> re.Pattern[str]:
