@@ -35,7 +35,7 @@ _LONGEST_FIELD = 2000
 _MOST_FIELDS = 10
 _MOST_ELEMENTS = 25
 _MOST_BUTTON_ROWS = 8
-_MOST_ROWS, _MOST_COLUMNS = 100, 20
+_MOST_ROWS, _MOST_COLUMNS, _MOST_IN_TABLE = 100, 20, 10_000
 _NOTHING_VISIBLE = "The answer has nothing in it that can be shown."
 _MARKUP = re.compile(r"[*~`\n]|(?<!\w)_|:[\w+'-]+:|^\s*[>•]")
 
@@ -243,7 +243,7 @@ def _table(table: Table) -> Iterator[_Unit]:
     cells = [[{"type": "raw_text", "text": cell if cell.strip() else " "} for cell in row] for row in rows]
     block: Json = {"type": "table", "rows": cells}
     small = len(table.header) <= _MOST_COLUMNS and len(rows) <= _MOST_ROWS
-    if small and _cost(block) <= _MOST_IN_PART:
+    if small and _cost(block) <= _MOST_IN_TABLE:
         yield _Unit("\n".join(" | ".join(row) for row in rows), (block,))
         return
     text = aligned(rows, ())

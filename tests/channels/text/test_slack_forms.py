@@ -7,6 +7,7 @@ from slack_sdk.models.views import View
 
 from channels.text.slack import answers, errors, modal
 from core.envelopes import Choice, FieldKind, FormField, FormView
+from tests.servers.slack_view_rules import check_view
 
 NAME = FormField("name", "Name", FieldKind.TEXT, "What it is called.", True, "Ada", most=60)
 LONG = FormField("instructions", "Instructions", FieldKind.LONG, value="Be <brief> & kind.")
@@ -170,6 +171,7 @@ FIELD = st.builds(
 def test_every_modal_is_one_that_slack_opens(fields, title, submit, problem):
     named = [FormField(f"f{number}", *astuple(field)[1:]) for number, field in enumerate(fields)]
     shown = modal(FormView("a.b", title, tuple(named), submit, problem=problem), "p")
+    check_view(shown, "modal")
     View(**shown).validate_json()
     assert 0 < len(shown["title"]["text"]) <= 24
     assert 0 < len(shown["submit"]["text"]) <= 24
