@@ -150,9 +150,10 @@ class OfflineModel:
 _ON_A_TOOL = "I can do that for you:"
 _AGENT = re.compile(
     r"(?:please |can you |could you |i (?:want|need|would like) you to |i (?:want|would like) to )*"
-    r"(?:make|create|build|set up|add|i need|i want|i would like)(?: me| us)? (?:a |an )?(?:new )?(?:agent|assistant|bot|helper)"
+    r"(?:make|create|build|set up|add|i need|i want|i would like)(?: me| us)?"
+    r" (?:a |an )?(?:new )?(?:agent|assistant|bot|helper)"
     r"(?: (?:called|named) [\"“']?(?P<name>[^\"”',.;:]{1,40}?)[\"”']?)?"
-    r"(?:,? ?(?P<task>(?:that|which|who|to|for) .+?))?[.!]?",
+    r"(?:,? ?(?P<task>(?:that|which|who|to|for) .+?))?[.!?]*",
     re.IGNORECASE | re.DOTALL,
 )
 _LIST_AGENTS = re.compile(
