@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot.compose import Core, Foundation
-from bot.slack_forms import ChatForms
 from channels.slack.channel import SlackChannel, budgets
 from channels.slack.client import open_client
 from channels.slack.files import Files
@@ -21,6 +20,8 @@ from channels.slack.responses import Responses
 from channels.slack.signature import Signatures
 from channels.slack.socket import SocketMode
 from channels.slack.webhook import Webhook
+from core.access import Door
+from core.form_desk import FormDesk
 from core.operations.registry import OPERATIONS
 from storage.queries import ids_of
 from storage.tables import Chat, InboundState, InboxEntry, Lane
@@ -75,7 +76,7 @@ def connect(slack: Slack, foundation: Foundation, core: Core) -> None:
         client=slack.client,
         me=slack.me,
         accept=core.inbox.accept,
-        forms=ChatForms(core.services),
+        forms=FormDesk(core.services, core.services.directory, Door(core.services.mode)),
         commands=menu,
         clock=clock,
     )
