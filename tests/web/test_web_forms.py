@@ -122,7 +122,7 @@ async def test_a_sent_form_shows_what_was_sent_and_late_news_never_opens_it_agai
         other = await chats.answer(me, Body("Made"))
         while other not in stream.page:
             await stream.next()
-        assert "<details" in stream.page[key]
+            assert "<details" in stream.page[key]
 
 
 async def test_what_forms_and_cards_say_is_shown_as_words(browser, me):

@@ -192,6 +192,7 @@ async def test_cancel_only_closes_the_form(person):
     page = person.page
     await person.enter()
     key = await ask(person)
+    await expect(field(page, "Name")).to_be_focused()
     await page.keyboard.type("Order desk")
     await page.get_by_role("button", name="Cancel").press("Enter")
     await expect(page.locator(f"#m-{key} form")).to_be_hidden()
