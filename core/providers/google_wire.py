@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from core.providers.port import Message, ModelRequest, Picture, ToolCall, ToolDefinition
 
@@ -41,7 +42,7 @@ def tool_name(name: str) -> str:
 
 def path(model: str) -> str:
     """Return where `model` is asked, below the API's version."""
-    return f"models/{model.removeprefix('models/')}:streamGenerateContent?alt=sse"
+    return f"models/{quote(model.removeprefix('models/'), safe='')}:streamGenerateContent?alt=sse"
 
 
 def body(request: ModelRequest) -> dict[str, Any]:

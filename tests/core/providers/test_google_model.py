@@ -460,9 +460,12 @@ async def test_without_a_key_the_environment_is_not_asked(server: FakeGoogle, mo
     await model.close()
 
 
-async def test_an_unknown_model_is_refused(model: GoogleModel) -> None:
+@pytest.mark.parametrize("name", ["gemini-99", "x/../../files", "x?key=1#", "ü 1"])
+async def test_an_unknown_model_is_refused(server: FakeGoogle, model: GoogleModel, name: str) -> None:
     with pytest.raises(ModelRefused, match="404"):
-        await events_of(model, asking("hi", model="gemini-99"))
+        await events_of(model, asking("hi", model=name))
+    assert server.journal[-1].path.startswith("/v1beta/models/")
+    assert server.journal[-1].path.endswith(":streamGenerateContent?alt=sse")
 
 
 async def test_a_server_that_is_not_there_could_not_be_reached_and_is_not_tried_again() -> None:
