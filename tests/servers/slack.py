@@ -75,7 +75,7 @@ class FakeSlack(Serving, People, Modals, Sight):
         self.port = port
         self.clock = clock or SystemClock()
         self.world = World(self.clock)
-        self.world.people["USLACKBOT"] = Person("USLACKBOT", "Slackbot", "slackbot", bot_id="B01")
+        self.world.add(Person("USLACKBOT", "Slackbot", "slackbot", bot_id="B01"))
         self.faults = Faults(seed)
         self.flood = Flood(self.clock, limits or Limits())
         self.journal = Journal()

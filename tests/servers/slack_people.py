@@ -49,8 +49,7 @@ class People:
             return known
         number = id or self.world.new_id("U")
         handle = re.sub(r"\W+", ".", name.lower())
-        self.world.people[number] = Person(number, name, handle, team, **more)
-        return self.world.people[number]
+        return self.world.add(Person(number, name, handle, team, **more))
 
     def other_bot(self, name: str) -> Person:
         """Return another app's bot."""

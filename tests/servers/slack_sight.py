@@ -63,12 +63,6 @@ class Sight:
 
     world: World
 
-    @property
-    def names(self) -> dict[str, str]:
-        """Return how people and conversations are called, by their ids."""
-        people = {one.id: one.name for one in self.world.people.values()}
-        return people | {one.id: one.name for one in self.world.channels.values()}
-
     def history(self, channel: Channel, thread: str = "", *, by: Person | None = None) -> list[Shown]:
         """Return all messages ever, deleted and ephemeral ones too, oldest first.
 
@@ -78,7 +72,7 @@ class Sight:
         every = [*channel.messages.values(), *channel.whispers.values()]
         every.sort(key=lambda one: one.ts)
         found = [one for one in every if not thread or thread in (one.ts, one.thread_ts)]
-        names = self.names
+        names = self.world.names
         return [shown(one, names) for one in found if by is None or one.only_for in (None, by)]
 
     def visible(self, channel: Channel, thread: str = "", *, by: Person | None = None) -> list[Shown]:
@@ -108,12 +102,12 @@ class Sight:
         title = view.body.get("title", {}).get("text", "")
         buttons = [view.body[name]["text"] for name in ("close", "submit") if view.body.get(name)]
         lines = [f"== {title} =="] if title else []
-        lines.append(render(view.body["blocks"], self.names, view.values))
+        lines.append(render(view.body["blocks"], self.world.names, view.values))
         return "\n".join([*lines, " ".join(f"[{one}]" for one in buttons)]).strip()
 
     def transcript(self, channel: Channel, thread: str = "", *, by: Person | None = None) -> str:
         """Return what stands there as lines for a reader."""
-        return "\n".join(_line(one, self.names) for one in self.visible(channel, thread, by=by))
+        return "\n".join(_line(one, self.world.names) for one in self.visible(channel, thread, by=by))
 
     async def wait_for(
         self, predicate: Callable[[], T | None], timeout: float = 10.0, *, channel: Channel | None = None
@@ -172,6 +166,8 @@ class Sight:
 
 def shown_text(message: Message, names: dict[str, str]) -> str:
     """Return a message's text as a person reads it."""
+    if message.look[0] == len(message.versions):
+        return message.look[1]
     lines = [render(message.blocks, names)] if message.blocks else []
     if not message.blocks and message.text:
         lines.append(unescaped(message.text) if message.plain else mrkdwn(message.text, names))
@@ -179,7 +175,8 @@ def shown_text(message: Message, names: dict[str, str]) -> str:
         inside = [render(attachment.get("blocks", []), names)]
         inside += [mrkdwn(str(attachment.get(name, "")), names) for name in ("pretext", "title", "text")]
         lines.append("\n".join(f"| {one}" for one in inside if one))
-    return "\n".join(lines)
+    message.look = (len(message.versions), "\n".join(lines))
+    return message.look[1]
 
 
 def shown(message: Message, names: dict[str, str]) -> Shown:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.servers.slack_faults import Faults
 from tests.servers.slack_world import APP
 
 MOST_CONNECTIONS = 10
+_KEPT = 20_000
 _GONE = (ConnectionError, RuntimeError)
 
 
@@ -48,8 +50,8 @@ class Sockets:
     ping: float = 10.0
     connections: list[Connection] = field(default_factory=list)
     opened: int = 0
-    acks: list[tuple[str, Any]] = field(default_factory=list)
-    stray: list[str] = field(default_factory=list)
+    acks: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    stray: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT))
     deliveries: Deliveries | None = None
     _tickets: set[str] = field(default_factory=set)
     _change: asyncio.Event = field(default_factory=asyncio.Event)
@@ -122,6 +124,8 @@ class Sockets:
         """Send an envelope and wait for its acknowledgement."""
         envelope = delivery.new_envelope()
         self._by_envelope[envelope] = delivery
+        if len(self._by_envelope) > _KEPT:
+            del self._by_envelope[next(iter(self._by_envelope))]
         try:
             async with asyncio.timeout(self.deadline):
                 return await self._send(delivery, envelope)

@@ -25,7 +25,6 @@ class Person:
     Args:
         team: the workspace it belongs to; another one's people come through Slack Connect.
         views: the modals that stand open, the top one last; `home`: the app's home tab as they see it.
-        prompts: what the assistant pane suggests, by thread.
     """
 
     id: str
@@ -86,7 +85,9 @@ class Channel:
     """A conversation. `kind`: `channel` (public), `group` (private), `im` or `mpim`.
 
     Args:
+        whispers: the ephemeral messages.
         statuses: what the assistant showed itself to be doing: when, in which thread, what.
+        prompts: what the assistant pane suggests, by thread.
     """
 
     id: str
@@ -138,7 +139,15 @@ class Version:
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """A message and all it ever was; with `only_for` an ephemeral one. `extra` goes out as it is."""
+    """A message and all it ever was; with `only_for` an ephemeral one.
+
+    Args:
+        plain: shown without mrkdwn.
+        extra: goes out as it is.
+        streaming: `in_progress` or `completed`, of a stream; `streamed_at`: when it last grew.
+        answers: what was written in its thread.
+        look: its text as people read it, and of which version that is.
+    """
 
     ts: str
     channel: Channel
@@ -163,6 +172,7 @@ class Message:
     reactions: dict[str, list[Person]] = field(default_factory=dict)
     versions: list[Version] = field(default_factory=list)
     answers: list["Message"] = field(default_factory=list)
+    look: tuple[int, str] = (0, "")
 
     @property
     def is_reply(self) -> bool:
@@ -219,13 +229,21 @@ class World:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.bot = Person("U0PROWEXBOT", "Prowex", "prowex", bot_id="B0PROWEX00", app_id=APP)
-        self.people: dict[str, Person] = {self.bot.id: self.bot}
+        self.people: dict[str, Person] = {}
+        self.names: dict[str, str] = {}
         self.channels: dict[str, Channel] = {}
         self.files: dict[str, File] = {}
         self.views: dict[str, View] = {}
         self._last_ts = (0, 0)
         self._numbers = itertools.count(1)
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self.add(self.bot)
+
+    def add(self, person: Person) -> Person:
+        """Let somebody exist."""
+        self.people[person.id] = person
+        self.names[person.id] = person.name
+        return person
 
     def number(self) -> int:
         """Return the next number of a general kind."""
@@ -259,6 +277,7 @@ class World:
         created = int(self.clock.now().timestamp())
         channel = Channel(self.new_id(PREFIXES[kind]), name, kind, created, list(members))
         self.channels[channel.id] = channel
+        self.names[channel.id] = name
         return channel
 
     def im(self, person: Person, other: Person | None = None) -> Channel:

@@ -74,13 +74,13 @@ class App:
 async def connected(slack: FakeSlack) -> AsyncIterator[App]:
     app = App(slack)
     before = slack.sockets.opened
-    await app.socket.connect()
+    await app.socket.connect()  # type: ignore[no-untyped-call]
     async with asyncio.timeout(5):
         await slack.sockets.connected(before + 1 if before else 1)
     try:
         yield app
     finally:
-        await app.socket.close()
+        await app.socket.close()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
@@ -637,6 +637,7 @@ async def test_an_update_keeps_what_it_doesnt_name(slack: FakeSlack, app: App) -
 
 async def test_metadata_needs_its_two_fields(slack: FakeSlack, app: App) -> None:
     post, chat = app.web.chat_postMessage, slack.im("Ann")
+    wrong: dict[str, Any]
     for wrong in ({"event_type": "a"}, {"event_payload": {}}, {"event_type": 1, "event_payload": {}}):
         assert await refused(post(channel=chat.id, text="x", metadata=wrong)) == "invalid_metadata_format"
     large = {"event_type": "a", "event_payload": {"x": "y" * 20_000}}
@@ -860,7 +861,7 @@ async def test_the_assistant_pane_has_threads_with_status_title_and_prompts(slac
     started = app.events()[-1]
     assert started["type"] == "assistant_thread_started"
     assert started["assistant_thread"]["context"]["channel_id"] == channel.id
-    where = {"channel_id": chat.id, "thread_ts": root.ts}
+    where: Any = {"channel_id": chat.id, "thread_ts": root.ts}
     await app.web.assistant_threads_setSuggestedPrompts(**where, prompts=[{"title": "Help", "message": "Help me"}])
     await app.web.assistant_threads_setStatus(**where, status="is thinking…")
     assert slack.status(chat, root.ts) == "is thinking…"
@@ -883,7 +884,7 @@ async def test_a_stream_grows_until_it_is_stopped_and_can_only_be_appended_to(
     chat = slack.im("Ann")
     said = await slack.say(chat, "hi")
     assert await refused(app.web.chat_startStream(channel=chat.id, thread_ts="")) == "invalid_thread_ts"
-    stream = await app.web.chat_stream(channel=chat.id, thread_ts=said.ts, buffer_size=1)
+    stream: Any = await app.web.chat_stream(channel=chat.id, thread_ts=said.ts, buffer_size=1)
     await stream.append(markdown_text="**one")
     assert slack.visible(chat)[-1].streaming == "in_progress"
     await stream.append(markdown_text=" two**")
@@ -1047,7 +1048,7 @@ async def test_bolts_own_app_works_against_it(slack: FakeSlack) -> None:
 
     for_app = AsyncWebClient(token=slack.app_token, base_url=slack.url)
     handler = AsyncSocketModeHandler(bolt, slack.app_token, web_client=for_app)
-    await handler.connect_async()
+    await handler.connect_async()  # type: ignore[no-untyped-call]
     await slack.sockets.connected()
     channel = slack.channel("general", slack.person("Ann"))
     await slack.say(channel, "hello", mention=True)
@@ -1055,7 +1056,7 @@ async def test_bolts_own_app_works_against_it(slack: FakeSlack) -> None:
     await (await slack.command(channel, "/prowex help")).outcome()
     assert slack.whispers(channel, slack.person("Ann")) == ["you said help"]
     await quiet(slack)
-    await handler.close_async()
+    await handler.close_async()  # type: ignore[no-untyped-call]
 
 
 async def test_a_driver_in_another_process_can_do_all_of_it() -> None:
