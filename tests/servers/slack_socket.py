@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,8 +49,8 @@ class Sockets:
     ping: float = 10.0
     connections: list[Connection] = field(default_factory=list)
     opened: int = 0
-    acks: deque[tuple[str, Any]] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    stray: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    acks: list[tuple[str, Any]] = field(default_factory=list)
+    stray: list[str] = field(default_factory=list)
     deliveries: Deliveries | None = None
     _tickets: set[str] = field(default_factory=set)
     _change: asyncio.Event = field(default_factory=asyncio.Event)
@@ -167,6 +166,7 @@ class Sockets:
             self.stray.append(envelope)
         elif not self.faults.take("ack", delivery.kind):
             self.acks.append((envelope, body.get("payload")))
+            del self.acks[:-_KEPT]
             if self.deliveries:
                 self.deliveries.acknowledge(delivery, body.get("payload"))
 
