@@ -45,9 +45,7 @@ async def test_a_named_model_stands_in_and_the_person_is_told(chat: Talk, town: 
     await change(town, fallbacks=(f"openai:{SECOND}",))
     town.openai.rules.append(first_is_down)
     await chat.say("hi")
-    first, second = (await chat.answer()).split("
-
-")
+    first, second = (await chat.answer()).split("\n\n")
     assert first == "echo: hi"
     assert second == f"Answered by openai:{SECOND}, as openai:gpt-5.4-mini could not: it has trouble on its side (500)."
 
