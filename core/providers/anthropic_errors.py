@@ -18,6 +18,7 @@ _TOO_LONG_WORDS = re.compile(
     r"prompt is too long|too many tokens|context (length|window|limit|size)|request too large|exceeds the maximum size",
     re.I,
 )
+_PICTURE_WORDS = re.compile(r"\bimages?\b|\bPDF\b|\.document\b", re.I)
 _SETTING_WORDS = re.compile(
     r"^\W*(this model does not support the )?(?P<field>thinking|output_config|effort|max_tokens|stop_sequences)\b", re.I
 )
@@ -86,6 +87,8 @@ def _from_words(error: Mapping[str, Any], status: int) -> ModelError | None:
         return ModelRefused(f"the account has no credit left{suffix}")
     if status == 400 and _SPENT_WORDS.search(message):
         return ModelRefused(f"the account has reached its spending limit{suffix}")
+    if status == 400 and _PICTURE_WORDS.search(message):
+        return ModelRefused(f"it can't read one of the pictures or documents{suffix}")
     refused = _SETTING_WORDS.match(message) if status == 400 else None
     if refused is not None:
         field = refused["field"]

@@ -3,7 +3,7 @@
 It checks requests as the real one does (`anthropic_rules`), remembers cached beginnings and signed thinking
 (`anthropic_memory`), answers by plan (see `openai_script`: rules first, then directives in the message, else it
 echoes), and keeps a journal of what it was asked and how each request ended. Of the directives, `cached` and `nodone`
-mean nothing here; `code` may also be `too_long`, `no_credit` or `spent`, or a kind such as `overloaded_error`.
+mean nothing here; `code` may also be `too_long`, `no_credit`, `spent`, `bad_picture` or a kind (`overloaded_error`).
 
 Run it alone: `python -m tests.servers.anthropic --port 9000`; then `/_control/journal`, `/_control/stats` and
 `POST /_control/reset` are JSON.

@@ -38,6 +38,7 @@ _KINDS = {
     529: "overloaded_error",
 }
 _WORDS = {
+    "bad_picture": "messages.0.content.1.image.source.base64: image exceeds 5 MB maximum: 6402114 > 5242880 bytes",
     "too_long": "prompt is too long: 208310 tokens > 200000 maximum",
     "no_credit": "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.",
     "spent": "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.",

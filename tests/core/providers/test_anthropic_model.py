@@ -394,6 +394,7 @@ async def test_cancelling_the_task_ends_the_request_at_once(server: FakeAnthropi
         ("[[status=400 code=too_long]]", ModelTooLong, "too long", 0),
         ("[[status=400 code=no_credit]]", ModelRefused, "no credit", 0),
         ("[[status=400 code=spent]]", ModelRefused, "spending limit", 0),
+        ("[[status=400 code=bad_picture]]", ModelRefused, "can't read one of the pictures", 0),
         ("[[status=402]]", ModelRefused, "no credit", 0),
         ("[[status=413]]", ModelTooLong, "too long", 0),
         ("[[status=401]]", ModelRefused, "refused the key (401)", 0),
