@@ -36,15 +36,14 @@ _CONNECTIONS = 2000
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "temperature", "How freely it writes: 0 is the most predictable, 2 the wildest; new models pay no heed.", 0, 2
-    ),
+    Setting("temperature", "How freely it writes: 0 is the most predictable, 2 the wildest.", 0, 2),
     Setting("max_output_tokens", "The longest an answer may be, thinking included, in tokens.", 1, None, whole=True),
     Setting("top_p", "Only the likeliest words that together have this probability are used.", 0, 1),
     Setting("top_k", "Only this many of the likeliest words are used.", 1, None, whole=True),
     Setting("seed", "The same number makes it answer the same question alike.", whole=True),
     Setting("thinking", "How long it thinks first.", choices=("low", "medium", "high")),
 )
+"""From Gemini 3.6 on, models take `temperature`, `top_p` and `top_k` but pay no heed to them."""
 
 
 def is_google(base_url: str | None) -> bool:
