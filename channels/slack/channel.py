@@ -233,7 +233,7 @@ class SlackChannel:
 
     async def _page(self, target: Target, cursor: str | None) -> Any:
         channel, thread = _place(target)
-        since = target.answers if "." in target.answers else None
+        since = target.answers or None
         if thread:
             return await self._client.conversations_replies(
                 channel=channel, ts=thread, oldest=since, include_all_metadata=True, limit=PAGE, cursor=cursor

@@ -202,11 +202,15 @@ def as_command(words: str) -> str:
 def words_of(text: str, me: Me) -> str:
     """Return the words without the mention that addresses us; `!word` at their start is the command `/word`."""
     words = to_plain(_without_mention(text, me)).strip()
-    if words.startswith("!"):
-        command = command_in(f"/{words[1:]}")
-        if command is not None and command.operation is not None:
-            return f"/{words[1:]}"
+    if words.startswith("!") and is_command(f"/{words[1:]}"):
+        return f"/{words[1:]}"
     return words
+
+
+def is_command(words: str) -> bool:
+    """Tell whether words name a command that there is."""
+    command = command_in(words)
+    return command is not None and command.operation is not None
 
 
 def _without_mention(text: str, me: Me) -> str:

@@ -16,9 +16,10 @@ log = logging.getLogger("prowex.slack")
 LIFE_SECONDS = 29 * 60.0
 MOST_USES = 5
 MOST_KEPT = 5_000
+MOST_EACH = 5
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Address:
     url: str
     until: float
@@ -26,7 +27,7 @@ class _Address:
 
 
 class Responses:
-    """Keeps each person's latest address in each chat.
+    """Keeps each person's latest addresses in each chat.
 
     Args:
         host: the one host, besides Slack's own, where such an address may lead.
@@ -36,13 +37,15 @@ class Responses:
         self._session = session
         self._host = host
         self._clock = clock
-        self._kept: OrderedDict[tuple[str, str], _Address] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], list[_Address]] = OrderedDict()
 
     def keep(self, chat: str, person: str, url: str) -> None:
         """Keep an address that came with something the person used in the chat."""
         if not url or not self._is_slacks(url):
             return
-        self._kept[chat, person] = _Address(url, self._clock.monotonic() + LIFE_SECONDS)
+        addresses = self._kept.setdefault((chat, person), [])
+        addresses.append(_Address(url, self._clock.monotonic() + LIFE_SECONDS))
+        del addresses[:-MOST_EACH]
         self._kept.move_to_end((chat, person))
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
@@ -53,12 +56,17 @@ class Responses:
         Raises:
             TryLater, Unsure.
         """
-        address = self._kept.get((chat, person))
-        if address is None:
-            return False
-        if address.until < self._clock.monotonic() or address.left < 1:
-            del self._kept[chat, person]
-            return False
+        addresses = self._kept.get((chat, person), [])
+        while addresses:
+            address = addresses[-1]
+            if address.until < self._clock.monotonic() or address.left < 1 or not await self._use(address, message):
+                if address in addresses:
+                    addresses.remove(address)
+            else:
+                return True
+        return False
+
+    async def _use(self, address: _Address, message: dict[str, Any]) -> bool:
         address.left -= 1
         body = {"response_type": "ephemeral", "replace_original": False, **message}
         try:
@@ -76,7 +84,6 @@ class Responses:
             raise Unsure
         if status != 200:
             log.info("an answer's address is no longer taken", extra={"status": status})
-            self._kept.pop((chat, person), None)
         return status == 200
 
     def _is_slacks(self, url: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.slack.client import translated
-from channels.slack.inbound import Me
+from channels.slack.inbound import Me, is_command, position_of, words_of
 from channels.text.slack import to_plain
 from core.channel import Gone, Refused, TryLater
 from core.envelopes import Context, Target
@@ -82,23 +82,25 @@ async def said_in(
 ) -> tuple[Context, ...]:
     """Return what was said in the thread before the message that is answered, without `known`, oldest first.
 
-    What we said ourselves and was not known any more is among it.
+    What we said before the first message that is known is among it: nobody here remembers it any more.
     """
     channel, _, thread = target.chat.partition("/")
     if not thread or target.answers == thread:
         return ()
-    messages: list[dict[str, Any]] = []
+    found: dict[str, dict[str, Any]] = {}  # a page may begin with the thread's first message again
     cursor = None
     async with translated(posting=False):
         for _ in range(MOST_PAGES):
             page = await client.conversations_replies(
                 channel=channel, ts=thread, latest=target.answers or None, limit=PAGE, cursor=cursor
             )
-            messages += page.get("messages") or []
+            found |= {str(one.get("ts") or ""): one for one in page.get("messages") or ()}
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 break
-    unknown = [one for one in messages if _counts(one, target, known)][-MOST_SAID:]
+    messages = [found[ts] for ts in sorted(filter(None, found), key=position_of)]
+    first = next((str(one["ts"]) for one in messages if one["ts"] in known), "")
+    unknown = [one for one in messages if _counts(one, me, target, known, first)][-MOST_SAID:]
     texts = [to_plain(str(one.get("text") or "")) for one in unknown]
     mentioned = users_in(texts)
     called = await names.of([*(str(one["user"]) for one in unknown if one.get("user")), *mentioned.values()])
@@ -111,20 +113,24 @@ async def said_in(
     return tuple(one for one in said if one.text)
 
 
-def _counts(message: dict[str, Any], target: Target, known: Collection[str]) -> bool:
-    ts = str(message.get("ts") or "")
-    if not ts or ts in known or ts == target.answers or (target.answers and _later(ts, target.answers)):
+def _counts(message: dict[str, Any], me: Me, target: Target, known: Collection[str], first: str) -> bool:
+    ts = str(message["ts"])
+    if ts in known or message.get("subtype") in _NOT_SAID:
         return False
-    return message.get("subtype") not in _NOT_SAID
+    if target.answers and position_of(ts) >= position_of(target.answers):
+        return False
+    if is_command(words_of(str(message.get("text") or ""), me)):
+        return False
+    return not (_is_ours(message, me) and first and position_of(ts) > position_of(first))
 
 
-def _later(ts: str, than: str) -> bool:
-    return len(ts) == len(than) and ts > than
+def _is_ours(message: dict[str, Any], me: Me) -> bool:
+    return message.get("user") == me.user or bool(me.bot and message.get("bot_id") == me.bot)
 
 
 def _author(message: dict[str, Any], me: Me, called: dict[str, str]) -> str:
     user = str(message.get("user") or "")
-    if user == me.user or (me.bot and message.get("bot_id") == me.bot):
+    if _is_ours(message, me):
         return "you"
     profile = message.get("bot_profile") or {}
     return called.get(user) or str(profile.get("name") or message.get("username") or "somebody")
@@ -153,7 +159,7 @@ async def around(
         async with asyncio.timeout(SECONDS):
             found = await names.of([*users.values(), *mentioned.values()])
             called = {person: found[user] for person, user in users.items() if user in found}
-            called |= {mention: found[user] for mention, user in mentioned.items() if user in found}
+            called |= {mention: f"@{found[user]}" for mention, user in mentioned.items() if user in found}
             said = await said_in(client, me, names, target, known)
     except (TryLater, Refused, Gone, TimeoutError) as error:
         log.info("a thread could not be looked at", extra={"error": type(error).__name__})

@@ -1,14 +1,18 @@
-"""Scenarios: a whole service in this process, against a fake Telegram and a fake model."""
+"""Scenarios: a whole service in this process, against a fake Telegram or Slack and a fake model."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from aiogram.client.session.aiohttp import AiohttpSession
 
 import bot.service
+from tests.scenarios.slack_town import SOCKET, SlackTalk, SlackTown
 from tests.scenarios.town import Talk, Town
 from tests.servers.openai import FakeOpenAI
+from tests.servers.slack import FakeSlack
+from tests.servers.slack_limits import Limits as SlackLimits
 from tests.servers.telegram import FakeTelegram
 from tests.servers.telegram_limits import Limits
 
@@ -42,3 +46,37 @@ async def town(quiet_town: Town) -> Town:
 def chat(town: Town) -> Talk:
     """Ann's private chat with the bot."""
     return town.person("Ann")
+
+
+@pytest.fixture
+def transport() -> str:
+    """How Slack delivers; a test that is about both is parametrized with it."""
+    return SOCKET
+
+
+@pytest.fixture
+async def quiet_slack(
+    data_dir: Path, database_url: str, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[SlackTown]:
+    """A town on Slack whose service is not started yet; Slack has no limits."""
+    limits = SlackLimits.off()
+    async with FakeSlack(limits=limits, pauses=(0.05, 0.2, 0.5, 1.0)) as slack, FakeOpenAI() as openai:
+        no_telegram = cast(Any, None)
+        town = SlackTown(data_dir, database_url, no_telegram, openai, slack=slack, transport=transport)
+        monkeypatch.setattr(bot.service, "SystemClock", lambda: town.clock)
+        yield town
+        await town.stop()
+        town.check()
+
+
+@pytest.fixture
+async def slack(quiet_slack: SlackTown) -> SlackTown:
+    """A town on Slack whose service runs, open to everybody."""
+    await quiet_slack.start()
+    return quiet_slack
+
+
+@pytest.fixture
+def dm(slack: SlackTown) -> SlackTalk:
+    """Ann's direct conversation with the bot on Slack."""
+    return slack.direct("Ann")

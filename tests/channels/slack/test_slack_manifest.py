@@ -47,7 +47,9 @@ def test_every_event_that_is_subscribed_is_read_and_no_other() -> None:
     kinds = {
         node.value
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(("_mention", "_channel"))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.endswith(("_mention", "_channel"))
     }
     assert kinds <= set(EVENTS)
 
