@@ -5,17 +5,36 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from tortoise.exceptions import DoesNotExist
+
 from storage.clock import Clock
 from storage.ids import new_id
+from storage.queries import ids_of
 from storage.sealing import DataKeyHandle, Sealer
 from storage.tables import Agent, AgentVersion, Chat, Conversation
+
+MOST_NAME = 60
+MOST_DESCRIPTION = 300
+MOST_INSTRUCTIONS = 20_000
+"""Characters that each may have."""
 
 _INSTRUCTIONS = "agent_versions.instructions"
 _DESCRIPTION = "agent_versions.description"
 _CALLED = re.compile(r"\s*(?:@([\w-]{1,100})[,:]?\s+|([^\W\d_][\w .'-]{0,99}?)\s*[:,]\s+)(?=\S)")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Control characters, and those that turn the direction of the text around them."""
+
+
+class Seat(StrEnum):
+    """Why an agent answers in a chat: it was set for the chat, for the group that it is a part of, or nothing was."""
+
+    CHAT = "chat"
+    WHOLE = "whole"
+    DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,11 @@ def handle_of(name: str) -> str:
 def begins_with_a_name(text: str) -> bool:
     """Tell whether a text may call an agent by name (`@handle …`, `Name: …`)."""
     return _CALLED.match(text) is not None
+
+
+def clean_name(name: str) -> str:
+    """Return `name` on one line, without characters that can't be seen."""
+    return " ".join(_UNSEEN.sub("", " ".join(name.split())).split())
 
 
 async def create(
@@ -126,12 +150,21 @@ class Agents:
 
     async def of_chat(self, chat: Chat) -> Answering:
         """Return who answers in `chat`: its own agent, else that of the group it is a topic or thread of."""
-        agent_id = chat.agent_id
+        return (await self.seat(chat))[0]
+
+    async def seat(self, chat: Chat) -> tuple[Answering, Seat]:
+        """Return who answers in `chat`, and why."""
+        agent_id, why = chat.agent_id, Seat.CHAT
         whole, is_part, _ = chat.external_id.partition("/")
         if agent_id is None and is_part:
             group = await Chat.get_or_none(account=chat.account, external_id=whole)
-            agent_id = group.agent_id if group is not None else None
-        return await self.get(agent_id or self._default)
+            agent_id, why = group.agent_id if group is not None else None, Seat.WHOLE
+        if agent_id is not None:
+            try:
+                return await self.get(agent_id), why
+            except DoesNotExist:  # deleted since the chat was read
+                pass
+        return await self.default(), Seat.DEFAULT
 
     async def called(self, text: str, teams: Collection[UUID]) -> tuple[Answering, str] | None:
         """Return the agent of one of `teams` that `text` begins with by name (`@handle …`, `Name: …`), and the rest."""
@@ -206,3 +239,33 @@ async def begin_conversation(chat_id: UUID, agent_id: UUID, clock: Clock) -> UUI
     conversation = await Conversation.create(id=new_id(), chat_id=chat_id, agent_id=agent_id, started_at=now)
     await Chat.filter(id=chat_id).update(conversation_id=conversation.id)
     return conversation.id
+
+
+async def answer_in(chat: Chat, agent_id: UUID | None, answering: UUID, clock: Clock) -> None:
+    """Have an agent answer in a chat from now on, in a new conversation, in the caller's transaction.
+
+    Topics and threads that follow the chat begin anew too.
+
+    Args:
+        agent_id: None takes back what was set.
+        answering: who answers then.
+    """
+    await Chat.filter(id=chat.id).update(agent_id=agent_id)
+    await begin_conversation(chat.id, answering, clock)
+    parts = Chat.filter(account=chat.account, external_id__startswith=f"{chat.external_id}/", agent_id=None)
+    await _end_conversations(await ids_of(parts.filter(conversation_id__isnull=False)), clock)
+
+
+async def delete(agent_id: UUID, clock: Clock) -> None:
+    """Delete an agent with its versions in the caller's transaction; its conversations end and are kept."""
+    talks = Conversation.filter(agent_id=agent_id, ended_at__isnull=True)
+    chats = [row[0] for row in await talks.values_list("chat_id")] + await ids_of(Chat.filter(agent_id=agent_id))
+    await _end_conversations(chats, clock)
+    await Agent.filter(id=agent_id).delete()
+
+
+async def _end_conversations(chats: Collection[UUID], clock: Clock) -> None:
+    """End what is talked of in some chats: the next message there begins a new conversation."""
+    if chats:
+        await Conversation.filter(chat_id__in=chats, ended_at__isnull=True).update(ended_at=clock.now())
+        await Chat.filter(id__in=chats).update(conversation_id=None)
