@@ -14,11 +14,14 @@ from bot.settings import Settings
 Run = Callable[..., Awaitable[int]]
 
 
+OURS = ("PROWEX_", "TELEGRAM_", "SLACK_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "DATABASE_")
+
+
 @pytest.fixture
 def bare_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with no `.env` in it and no setting in the environment."""
     for name in list(os.environ):
-        if name.startswith(("PROWEX_", "TELEGRAM_", "OPENAI_", "DATABASE_")) and not name.startswith("PROWEX_TEST_"):
+        if name.startswith(OURS) and not name.startswith("PROWEX_TEST_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
