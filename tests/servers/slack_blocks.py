@@ -6,12 +6,12 @@ Sources: https://docs.slack.dev/reference/block-kit; the budget of a whole messa
 
 import copy
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from tests.servers.slack_elements import INPUTS, check_element
 from tests.servers.slack_errors import ApiError
-from tests.servers.slack_problems import Problems
+from tests.servers.slack_problems import Problems, kind_of
 
 JSON = dict[str, Any]
 MOST_BLOCKS = 50
@@ -21,6 +21,7 @@ BLOCK_WEIGHT = 125
 MOST_IN_TABLES = 10_000
 RICH = frozenset({"rich_text_section", "rich_text_list", "rich_text_preformatted", "rich_text_quote"})
 RICH_INSIDE = frozenset({"text", "link", "user", "usergroup", "channel", "emoji", "broadcast", "date", "color", "team"})
+_STYLES = frozenset({"bold", "italic", "strike", "code", "underline", "highlight", "client_highlight", "unlink"})
 _NOT_IN_VIEWS = frozenset({"markdown", "table", "context_actions"})
 
 
@@ -34,7 +35,7 @@ def check_blocks(blocks: Any, *, where: str = "/blocks") -> list[JSON]:
         raise ApiError("invalid_blocks_format")
     problems = Problems()
     kept = kept_blocks(problems, blocks, where, MOST_BLOCKS)
-    tables = [one for one in kept if one.get("type") == "table"]
+    tables = [one for one in kept if kind_of(one) == "table"]
     if len(tables) > 1:
         problems.add("only_one_table_allowed", where)
     if sum(len(text) for table in tables for text in _texts(table)) > MOST_IN_TABLES:
@@ -62,7 +63,7 @@ def kept_blocks(problems: Problems, blocks: list[Any], where: str, most: int, *,
         if not isinstance(block, dict):
             problems.add("must provide an object", place)
             continue
-        kind = block.get("type")
+        kind = kind_of(block)
         if kind not in BLOCKS or (view and kind in _NOT_IN_VIEWS):
             problems.add(f"unsupported type: {kind}", f"{place}/type")
             continue
@@ -137,33 +138,52 @@ def _input(problems: Problems, block: JSON, place: str) -> None:
     if not isinstance(block.get("optional", False), bool):
         problems.add("must provide a boolean", f"{place}/optional")
     element = block.get("element")
-    if isinstance(element, dict) and element.get("type") not in INPUTS:
-        problems.add(f"unsupported type: {element.get('type')}", f"{place}/element/type")
+    if isinstance(element, dict) and kind_of(element) not in INPUTS:
+        problems.add(f"unsupported type: {kind_of(element)}", f"{place}/element/type")
     else:
         check_element(problems, element, f"{place}/element", "input")
 
 
 def _rich(problems: Problems, block: JSON, place: str) -> None:
-    for at, part in enumerate(problems.items(block, "elements", place, 1, 1000)):
-        where = f"{place}/elements/{at}"
-        if not isinstance(part, dict) or part.get("type") not in RICH:
-            problems.add("unsupported rich text element", where)
-            continue
-        for inner, one in enumerate(problems.items(part, "elements", where, 0, 10_000)):
-            kind = one.get("type") if isinstance(one, dict) else None
-            wanted = {"rich_text_section"} if part["type"] == "rich_text_list" else RICH_INSIDE
-            if kind not in wanted:
-                problems.add(f"unsupported type: {kind}", f"{where}/elements/{inner}")
-            elif kind == "text" and not one.get("text"):
-                problems.add("must be more than 0 characters", f"{where}/elements/{inner}/text")
+    for part, where in problems.objects(block, "elements", place, 1, 1000):
+        if kind_of(part) not in RICH:
+            problems.add(f"unsupported type: {kind_of(part)}", f"{where}/type")
+        elif kind_of(part) == "rich_text_list":
+            if part.get("style") not in ("bullet", "ordered"):
+                problems.add("must be a valid enum value: bullet or ordered", f"{where}/style")
+            indent = part.get("indent", 0)
+            if not isinstance(indent, int) or not 0 <= indent <= 8:
+                problems.add("must be between 0 and 8", f"{where}/indent")
+            for item, spot in problems.objects(part, "elements", where, 1, 1000):
+                if kind_of(item) != "rich_text_section":
+                    problems.add(f"unsupported type: {kind_of(item)}", f"{spot}/type")
+                else:
+                    _rich_inside(problems, item, spot, RICH_INSIDE)
+        else:
+            code = kind_of(part) == "rich_text_preformatted"
+            _rich_inside(problems, part, where, {"text", "link"} if code else RICH_INSIDE)
+
+
+def _rich_inside(problems: Problems, part: JSON, place: str, kinds: Collection[str]) -> None:
+    """Check what stands within a line of rich text."""
+    needed = {"text": "text", "link": "url", "user": "user_id", "channel": "channel_id", "emoji": "name"}
+    for one, where in problems.objects(part, "elements", place, 0, 10_000):
+        kind = kind_of(one)
+        if kind not in kinds:
+            problems.add(f"unsupported type: {kind}", f"{where}/type")
+        elif kind in needed:
+            problems.string(one, needed[kind], where, 40_000, required=True)
+        style = one.get("style", {})
+        if not isinstance(style, dict) or not set(style) <= _STYLES:
+            problems.add("must be styles: bold, italic, strike, code", f"{where}/style")
 
 
 def _table(problems: Problems, block: JSON, place: str) -> None:
-    if len(block.get("column_settings", ())) > 20:
-        problems.add("no more than 20 items allowed", f"{place}/column_settings")
-    for at, setting in enumerate(block.get("column_settings", ())):
-        if setting is not None and setting.get("align", "left") not in ("left", "center", "right"):
-            problems.add("must be one of left, center, right", f"{place}/column_settings/{at}/align")
+    if "column_settings" in block:
+        for at, setting in enumerate(problems.items(block, "column_settings", place, 1, 20)):
+            align = setting.get("align", "left") if isinstance(setting, dict) else "left"
+            if not (setting is None or isinstance(setting, dict)) or align not in ("left", "center", "right"):
+                problems.add("must be one of left, center, right", f"{place}/column_settings/{at}/align")
     for at, row in enumerate(problems.items(block, "rows", place, 1, 100)):
         where = f"{place}/rows/{at}"
         if not isinstance(row, list) or not 1 <= len(row) <= 20:
@@ -171,20 +191,25 @@ def _table(problems: Problems, block: JSON, place: str) -> None:
             continue
         for number, cell in enumerate(row):
             spot = f"{where}/{number}"
-            kind = cell.get("type") if isinstance(cell, dict) else None
-            if kind == "raw_text":
+            if kind_of(cell) == "raw_text":
                 problems.string(cell, "text", spot, 10_000, required=True)
-            elif kind == "rich_text":
+            elif kind_of(cell) == "rich_text":
                 _rich(problems, cell, spot)
             else:
-                problems.add(f"unsupported type: {kind}", spot)
+                problems.add(f"unsupported type: {kind_of(cell)}", spot)
+
+
+def _context_actions(problems: Problems, block: JSON, place: str) -> None:
+    for element, where in problems.objects(block, "elements", place, 1, 5):
+        if kind_of(element) not in ("feedback_buttons", "icon_button"):
+            problems.add(f"unsupported type: {kind_of(element)}", f"{where}/type")
 
 
 def _nothing(_: Problems, __: JSON, ___: str) -> None:
     return
 
 
-BLOCKS: dict[Any, tuple[str, Callable[[Problems, JSON, str], None]]] = {
+BLOCKS: dict[str, tuple[str, Callable[[Problems, JSON, str], None]]] = {
     "section": ("text fields accessory expand", _section),
     "header": ("text level", _header),
     "divider": ("", _nothing),
@@ -195,7 +220,7 @@ BLOCKS: dict[Any, tuple[str, Callable[[Problems, JSON, str], None]]] = {
     "input": ("label element hint optional dispatch_action", _input),
     "rich_text": ("elements", _rich),
     "table": ("rows column_settings", _table),
-    "context_actions": ("elements", _nothing),
+    "context_actions": ("elements", _context_actions),
 }
 
 

@@ -98,8 +98,10 @@ class Chat:
             blocks, text = [{"type": "markdown", "text": markdown}], markdown
         if not text and not blocks and not attachments:
             raise ApiError("no_text")
+        if not all(isinstance(one, dict) for one in attachments):
+            raise ApiError("invalid_attachments")
         for at, attachment in enumerate(attachments):
-            if isinstance(attachment, dict) and attachment.get("blocks"):
+            if attachment.get("blocks"):
                 attachment["blocks"] = check_blocks(attachment["blocks"], where=f"/attachments/{at}/blocks")
         return {"text": text, "blocks": check_blocks(blocks or []), "attachments": attachments}
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.servers.slack_problems import Problems
+from tests.servers.slack_problems import Problems, kind_of
 
 JSON = dict[str, Any]
 MOST_OPTIONS = 100
@@ -17,7 +17,7 @@ def check_element(problems: Problems, element: Any, place: str, block: str) -> N
     if element is None:
         problems.add(f"missing required field: {place.rpartition('/')[2]}", place.rpartition("/")[0])
         return
-    kind = element.get("type") if isinstance(element, dict) else None
+    kind = kind_of(element)
     if kind == "image" and block == "section":
         problems.string(element, "alt_text", place, 2000, required=True)
         return
@@ -53,10 +53,7 @@ def _button(problems: Problems, element: JSON, place: str) -> None:
         problems.add("must be a valid enum value: primary or danger", f"{place}/style")
 
 
-def _option(problems: Problems, option: Any, place: str, *, marked: bool) -> None:
-    if not isinstance(option, dict):
-        problems.add("must provide an object", place)
-        return
+def _option(problems: Problems, option: JSON, place: str, *, marked: bool) -> None:
     problems.only(option, place, {"text", "value", "description", "url"})
     problems.text(option.get("text"), f"{place}/text", 75, plain=not marked)
     problems.string(option, "value", place, 150, required=True)
@@ -66,25 +63,24 @@ def _option(problems: Problems, option: Any, place: str, *, marked: bool) -> Non
 
 def _options(most: int, *, groups: bool = False, marked: bool = False) -> Callable[[Problems, JSON, str], None]:
     def check(problems: Problems, element: JSON, place: str) -> None:
-        every: list[Any] = []
+        every: list[tuple[JSON, str]] = []
         if groups and "option_groups" in element:
-            for at, group in enumerate(problems.items(element, "option_groups", place, 1, 100)):
-                where = f"{place}/option_groups/{at}"
+            for group, where in problems.objects(element, "option_groups", place, 1, 100):
                 problems.text(group.get("label"), f"{where}/label", 75, plain=True)
-                every += problems.items(group, "options", where, 1, most)
+                every += problems.objects(group, "options", where, 1, most)
         else:
-            every = problems.items(element, "options", place, 1, most)
-        for at, option in enumerate(every):
-            _option(problems, option, f"{place}/options/{at}", marked=marked)
-        values = [one.get("value") for one in every if isinstance(one, dict)]
+            every = problems.objects(element, "options", place, 1, most)
+        for option, where in every:
+            _option(problems, option, where, marked=marked)
+        values = [str(one.get("value")) for one, _ in every]
         if len(set(values)) < len(values):
             problems.add("option values must be unique", f"{place}/options")
-        initial = [element["initial_option"]] if "initial_option" in element else []
-        for one in [*initial, *element.get("initial_options", ())]:
-            if not any(_same(one, option) for option in every):
-                problems.add("initial value must be one of the options", place)
-        if element.get("initial_options") == []:
-            problems.add("no less than 1 items allowed", f"{place}/initial_options")
+        initial = [(element["initial_option"], place)] if "initial_option" in element else []
+        if "initial_options" in element:
+            initial += problems.objects(element, "initial_options", place, 1, most)
+        for one, where in initial:
+            if not any(_same(one, option) for option, _ in every):
+                problems.add("initial value must be one of the options", where)
 
     return check
 
@@ -133,7 +129,7 @@ _EVERYWHERE = ("section", "actions", "input")
 _PICK = "placeholder confirm focus_on_load"
 _CHOICE = f"{_PICK} options option_groups initial_option"
 _TEXT = "placeholder initial_value focus_on_load dispatch_action_config"
-ELEMENTS: dict[Any, tuple[tuple[str, ...], str, Callable[[Problems, JSON, str], None]]] = {
+ELEMENTS: dict[str, tuple[tuple[str, ...], str, Callable[[Problems, JSON, str], None]]] = {
     "button": (("section", "actions"), "text url value style confirm accessibility_label", _button),
     "static_select": (_EVERYWHERE, _CHOICE, _options(MOST_OPTIONS, groups=True)),
     "multi_static_select": (

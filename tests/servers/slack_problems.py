@@ -7,6 +7,12 @@ from typing import Any
 JSON = dict[str, Any]
 
 
+def kind_of(value: Any) -> str:
+    """Return a block's or an element's type; empty for whatever is none."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
 class Problems:
     """Collects what is wrong. `place` is a JSON pointer."""
 
@@ -72,6 +78,16 @@ class Problems:
             self.add(f"no more than {most} items allowed", place)
         return found
 
+    def objects(self, value: JSON, name: str, place: str, least: int, most: int) -> list[tuple[JSON, str]]:
+        """Check a list of objects, and return those that are some, each with its place."""
+        found = []
+        for at, one in enumerate(self.items(value, name, place, least, most)):
+            if isinstance(one, dict):
+                found.append((one, f"{place}/{name}/{at}"))
+            else:
+                self.add("must provide an object", f"{place}/{name}/{at}")
+        return found
+
     def unique(self, block: JSON, place: str, seen: set[str]) -> None:
         """Give each element an action id if it has none, and note those that were seen before."""
         inside = [block.get("accessory"), block.get("element")]
@@ -80,6 +96,6 @@ class Problems:
         for element in inside:
             if isinstance(element, dict) and element.get("type") != "image":
                 number = element.setdefault("action_id", uuid.uuid4().hex[:5])
-                if number in seen:
+                if str(number) in seen:
                     self.add(f"`action_id` already exists: {number}", place)
-                seen.add(number)
+                seen.add(str(number))

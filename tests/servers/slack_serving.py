@@ -179,7 +179,10 @@ class Serving:
     def _respond(self, http: web.BaseRequest, request: Request) -> JSON:
         body = request.params
         if isinstance(body.get("payload"), str):
-            body = json.loads(body["payload"])
+            try:
+                body = json.loads(body["payload"])
+            except ValueError as error:
+                raise ApiError("invalid_payload", status=400) from error
         self.responses.obey(http.path.rpartition("/")[2], body)
         return {}
 

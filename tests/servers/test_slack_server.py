@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import copy
 import json
+import random
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,8 +25,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from tests.servers.slack import FakeSlack
-from tests.servers.slack_errors import Impossible
+from tests.servers.slack_blocks import check_blocks
+from tests.servers.slack_errors import ApiError, Impossible
 from tests.servers.slack_limits import Limits
+from tests.servers.slack_render import render
 
 ROOT = Path(__file__).parents[2]
 
@@ -514,6 +518,7 @@ def menu(count: int, **more: Any) -> dict[str, Any]:
     return {"type": "static_select", "options": options, **more}
 
 
+VOID_LIST = {"type": "rich_text_list", "style": "bullet", "elements": []}
 WRONG = {
     "text above 3,000": ([section("x" * 3001)], "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"),
     "no text": ([section("")], "must be more than 0 characters [json-pointer:/blocks/0/text/text]"),
@@ -565,6 +570,23 @@ WRONG = {
         [{"type": "input", "label": {"type": "plain_text", "text": "L"}, "element": button()}],
         "unsupported type: button",
     ),
+    "a list in a list of rich text": (
+        [{"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "bullet", "elements": [VOID_LIST]}]}],
+        "unsupported type: rich_text_list",
+    ),
+    "an empty run of rich text": (
+        [
+            {
+                "type": "rich_text",
+                "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": ""}]}],
+            }
+        ],
+        "must be more than 0 characters [json-pointer:/blocks/0/elements/0/elements/0/text]",
+    ),
+    "a mention in code of rich text": (
+        [{"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [{"type": "user"}]}]}],
+        "unsupported type: user",
+    ),
     "a text field among buttons": ([actions({"type": "plain_text_input"})], "unsupported type: plain_text_input"),
 }
 
@@ -604,7 +626,7 @@ async def test_a_message_has_a_budget_of_its_own(slack: FakeSlack, app: App) -> 
     assert await refused(post(channel=chat.id, text="x", blocks=two)) == "msg_blocks_too_long"
     five = [section("x" * 2900) for _ in range(5)]
     assert await refused(post(channel=chat.id, text="x", blocks=five)) == "msg_blocks_too_long"
-    assert await refused(post(channel=chat.id)) == "no_text"
+    assert await refused(post(channel=chat.id, text="")) == "no_text"
     assert await refused(post(channel=chat.id, markdown_text="x" * 12_001)) == "msg_too_long"
     assert await refused(post(channel=chat.id, text="a", markdown_text="b")) == "markdown_text_conflict"
     assert await refused(post(channel=chat.id, text="a", thread_ts="1.2")) == "invalid_thread_ts"
@@ -642,6 +664,66 @@ async def test_metadata_needs_its_two_fields(slack: FakeSlack, app: App) -> None
         assert await refused(post(channel=chat.id, text="x", metadata=wrong)) == "invalid_metadata_format"
     large = {"event_type": "a", "event_payload": {"x": "y" * 20_000}}
     assert await refused(post(channel=chat.id, text="x", metadata=large)) == "metadata_too_large"
+
+
+VALID = [
+    section("x"),
+    actions(button(), menu(3, initial_option=menu(1)["options"][0])),
+    table(["a", "b"]),
+    {"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}]},
+    {
+        "type": "rich_text",
+        "elements": [
+            {
+                "type": "rich_text_list",
+                "style": "bullet",
+                "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "a"}]}],
+            }
+        ],
+    },
+    {"type": "input", "label": {"type": "plain_text", "text": "L"}, "element": menu(2)},
+]
+GARBAGE: list[Any] = [
+    None,
+    0,
+    1.5,
+    True,
+    "",
+    [],
+    {},
+    "x",
+    ["x"],
+    [None],
+    {"type": "section"},
+    {"type": []},
+    [{}],
+    "x" * 4000,
+]
+
+
+def spoiled(chance: random.Random) -> list[Any]:
+    """Return valid blocks with something in them replaced by garbage, or taken away."""
+    blocks = [copy.deepcopy(chance.choice(VALID))]
+    holder: Any = blocks
+    key: Any = 0
+    while isinstance(inside := holder[key], dict | list) and inside and chance.random() < 0.8:
+        holder, key = inside, chance.choice(list(inside) if isinstance(inside, dict) else range(len(inside)))
+    holder[key] = chance.choice(GARBAGE)
+    return blocks
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_garbage_is_refused_or_shown_but_breaks_nothing(seed: int) -> None:
+    chance = random.Random(seed)
+    taken = 0
+    for _ in range(1000):
+        try:
+            kept = check_blocks(spoiled(chance))
+        except ApiError:
+            continue
+        render(kept, {})
+        taken += 1
+    assert 0 < taken < 1000
 
 
 # what people read
