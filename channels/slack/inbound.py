@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from channels.slack.payloads import File, Interaction, Joined, Message, SlashCommand
+from channels.slack.payloads import File, Interaction, Joined, Message, SlashCommand, View
 from channels.text.slack import to_plain
 from core.envelopes import Attachment, Inbound, Origin, Place, Submission
 from core.operations.typed import command_in
@@ -123,21 +123,20 @@ def inbound_of_press(press: Interaction, me: Me, now: datetime) -> Inbound | Non
     )
 
 
-def inbound_of_choice(used: Interaction, origin: Origin, text: str, now: datetime) -> Inbound:
+def inbound_of_choice(view: View, origin: Origin, text: str, now: datetime) -> Inbound:
     """Return the command that was chosen in the menu."""
-    event_id, mark = _submitted(used)
+    event_id, mark = _submitted(view)
     return Inbound(origin, event_id, mark, in_microseconds(now), now, text=as_command(text))
 
 
-def inbound_of_form(used: Interaction, origin: Origin, submission: Submission, now: datetime) -> Inbound:
+def inbound_of_form(view: View, origin: Origin, submission: Submission, now: datetime) -> Inbound:
     """Return a filled-in form."""
-    event_id, mark = _submitted(used)
+    event_id, mark = _submitted(view)
     return Inbound(origin, event_id, mark, in_microseconds(now), now, submission=submission)
 
 
-def _submitted(used: Interaction) -> tuple[str, str]:
-    assert used.view is not None
-    return f"view:{used.view.id}:{used.view.hash}"[:200], fingerprint("view", used.view.id, used.view.hash)
+def _submitted(view: View) -> tuple[str, str]:
+    return f"view:{view.id}:{view.hash}"[:200], fingerprint("view", view.id, view.hash)
 
 
 def origin_of(used: Interaction, me: Me, channel: str, thread: str) -> Origin:

@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from channels.slack.client import translated
 from channels.slack.inbound import Me, inbound_of_choice, inbound_of_form, origin_of
 from channels.slack.menu import MENU, MENU_ANYWHERE, chosen, menu
-from channels.slack.payloads import Interaction, Payload
+from channels.slack.payloads import Interaction, Payload, View
 from channels.text import slack as text
 from core.channel import Gone, Refused, TryLater
 from core.envelopes import FormView, Inbound, Origin, Submission
@@ -94,38 +94,37 @@ class Modals:
         except TimeoutError:
             log.info("a menu could not be opened")
 
-    async def submitted(self, used: Interaction) -> dict[str, Any] | None:
+    async def submitted(self, used: Interaction, view: View) -> dict[str, Any] | None:
         """Take what was filled in; return what Slack is to do with the modal.
 
         Raises:
             Busy: nothing was stored.
         """
-        assert used.view is not None
         try:
-            private = _Private.model_validate_json(used.view.private_metadata)
-            values = text.answers(used.view.state)
+            private = _Private.model_validate_json(view.private_metadata)
+            values = text.answers(view.state)
         except (ValidationError, AttributeError, KeyError, TypeError):
             log.warning("a form of an unknown shape was passed over")
             return None
         origin = await self._origin(used, private.chat)
-        if used.view.callback_id == MENU:
-            return await self._chosen(used, origin, values)
+        if view.callback_id == MENU:
+            return await self._chosen(view, origin, values)
         if origin is None:
             return None
         filled = tuple({**dict(private.fixed), **values}.items())
-        submission = Submission(used.view.callback_id, filled)
-        inbound = inbound_of_form(used, origin, submission, self._clock.now())
+        submission = Submission(view.callback_id, filled)
+        inbound = inbound_of_form(view, origin, submission, self._clock.now())
         wrong = await self._forms.checked(inbound)
         if wrong is not None:
             return _again(wrong, origin.chat, shown=set(values))
         await self._accept([inbound])
         return {"response_action": "clear"}
 
-    async def _chosen(self, used: Interaction, origin: Origin | None, values: dict[str, str]) -> dict[str, Any] | None:
+    async def _chosen(self, submitted: View, origin: Origin | None, values: dict[str, str]) -> dict[str, Any] | None:
         """Take the command that was chosen in the menu, or go on with its form."""
         if origin is None:
             return {"response_action": "errors", "errors": {"command": "Our direct chat can't be opened; try again."}}
-        inbound = inbound_of_choice(used, origin, chosen(values), self._clock.now())
+        inbound = inbound_of_choice(submitted, origin, chosen(values), self._clock.now())
         view = await self._forms.wanted(inbound)
         if view is not None:
             return {"response_action": "update", "view": _modal(view, origin.chat)}

@@ -1,11 +1,17 @@
 """What Slack sends, as far as we read it. What does not fit is passed over by whoever reads it, never guessed at."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+_LONE = re.compile("[\ud800-\udfff]")
+
 
 def _or_empty(value: object) -> object:
+    """Return an empty text for nothing, and a text without halves of characters, which JSON can smuggle in."""
+    if isinstance(value, str):
+        return _LONE.sub("\ufffd", value)
     return "" if value is None else value
 
 

@@ -141,8 +141,8 @@ class Receiver:
     async def _interaction(self, used: Interaction) -> dict[str, Any] | None:
         if used.type == "block_actions" and used.container.type != "view":
             await self._press(used)
-        elif used.type == "view_submission":
-            return await self._modals.submitted(used)
+        elif used.type == "view_submission" and used.view is not None:
+            return await self._modals.submitted(used, used.view)
         elif used.type == "message_action" and used.callback_id == MENU:
             await self._open_menu(used)
         elif used.type == "shortcut" and used.callback_id == MENU_ANYWHERE:

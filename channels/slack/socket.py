@@ -29,7 +29,8 @@ FAREWELL_SECONDS = 30.0
 LONGEST_PAUSE = 60.0
 REFUSED_SECONDS = 30.0
 SHORT_SECONDS = 10.0
-"""A connection that is over sooner counts as a failure: only about one a minute may be opened, in short bursts."""
+MOST_AT_ONCE = 3
+"""A connection that is over sooner counts as a failure: about one a minute may be opened, a few of them at once."""
 MOST_FRAME = 8 * 1024 * 1024
 _KINDS = (EVENT, COMMAND, INTERACTION)
 _SWITCHED_OFF = "Socket Mode is switched off for the Slack app: switch it on in the app's settings"
@@ -76,12 +77,10 @@ class SocketMode:
                 began = self._clock.monotonic()
                 group.create_task(self._listen(ws, over))
                 await over.wait()
-                if self._clock.monotonic() - began > SHORT_SECONDS:
-                    self._failures = 0
-                elif self._failures:
+                short = self._clock.monotonic() - began < SHORT_SECONDS
+                self._failures = self._failures + 1 if short else 0
+                if self._failures > MOST_AT_ONCE:
                     await self._pause()
-                else:
-                    self._failures = 1
 
     # connections
 
@@ -98,13 +97,13 @@ class SocketMode:
                 await asyncio.sleep(later.retry_after * (1 + self._chance() / 4))
             except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 self._report(f"Slack can't be reached ({type(error).__name__}); trying again")
+                self._failures += 1
                 await self._pause()
             else:
                 self.problem = ""
                 return ws
 
     async def _pause(self) -> None:
-        self._failures += 1
         pause = min(LONGEST_PAUSE, 0.25 * 2 ** min(self._failures, 10))
         await asyncio.sleep(pause * (0.5 + self._chance() / 2))
 

@@ -1,5 +1,6 @@
 """A town whose people talk on Slack: the service, a fake Slack and a fake model in one loop."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,9 +36,24 @@ class SlackTown(Town):
         """Start the service; return once it can be told of what happens."""
         if self.transport == HTTP:
             self.slack.events_url = f"{self.url}{HOOK}"
-        await super().start(**changes)
+        await self.begin(**changes)
         if self.transport == SOCKET:
             await self.slack.sockets.connected()
+
+    async def begin(self, **changes: Any) -> None:
+        """Start the service; return once it listens."""
+        await super().start(**changes)
+        async with asyncio.timeout(10):
+            while not await self._listens():  # noqa: ASYNC110 - the service tells nobody
+                await asyncio.sleep(0.01)
+
+    async def _listens(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     def made_settings(self) -> Settings:
         """Return the settings the service gets."""

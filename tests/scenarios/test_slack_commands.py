@@ -58,7 +58,7 @@ async def test_a_commands_answer_in_a_channel_is_seen_by_who_asked_alone(slack: 
 
 
 async def test_a_command_by_mention_is_answered_to_who_asked_in_the_thread(slack: SlackTown) -> None:
-    ann, bob = slack.in_channel("general", "Ann", "Bob")
+    ann, _ = slack.in_channel("general", "Ann", "Bob")
     asking = await ann.say("/status", mention=True)
     [message] = await ann.messages()
     assert (message.only_for, message.thread_ts) == (ann.who.id, asking.ts)

@@ -240,6 +240,12 @@ def test_positions_are_in_the_order_of_time(seconds: int, micros: int) -> None:
     assert position_of(f"{seconds}.{micros:06d}") == seconds * 1_000_000 + micros
 
 
+def test_what_is_wrong_with_a_payload_is_told_without_its_words() -> None:
+    with pytest.raises(ValidationError) as error:
+        Message.model_validate({"type": "message", "channel": "the secret word", "ts": TS})
+    assert "secret" not in str(error.value)
+
+
 _JUNK: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.floats(allow_nan=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -257,8 +263,7 @@ def test_no_payload_breaks_the_reading(raw: dict[str, Any]) -> None:
     for shape in (Message, Interaction, SlashCommand, Joined):
         try:
             payload = shape.model_validate(raw)
-        except ValidationError as error:
-            assert "input_value" not in str(error)
+        except ValidationError:
             continue
         if isinstance(payload, Message):
             asyncio.run(inbound_of(payload, me(), known(), NOW))
