@@ -32,6 +32,7 @@ class Step(StrEnum):
     TURN_TAKE = "turn.take"
     TURN_RESUME = "turn.resume"
     TURN_FINISH = "turn.finish"
+    COMPACT = "turn.compact"
     COMMAND = "turn.command"
     ADMIT = "turn.admit"
     PART_RESERVE = "part.reserve"
