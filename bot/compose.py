@@ -17,8 +17,10 @@ from core.agents import Agents
 from core.attachments import Attachments
 from core.channel import Channel
 from core.commands import Commands
+from core.compaction import Compaction
 from core.dead_letters import DeadLetters
 from core.directory import Directory
+from core.form_desk import FormDesk
 from core.inbox import Inbox
 from core.lanes import Lanes
 from core.open_forms import OpenForms
@@ -69,6 +71,7 @@ class Core:
     """The spine over some channels."""
 
     services: Services
+    forms: FormDesk
     inbox: Inbox
     lanes: Lanes
     worker: Worker
@@ -150,15 +153,16 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
         lanes=lanes,
         agents=agents,
         catalogue=catalogue,
+        compaction=Compaction(catalogue, sealer, clock),
         mode=Mode(settings.access),
         team_id=foundation.installation.team_id,
         public_url=public_url(settings),
         telegram_username=lambda: foundation.telegram_username,
     )
-    outbox = Outbox(channels, clock)
+    outbox, door = Outbox(channels, clock), Door(services.mode)
     inbox = Inbox(
         directory=directory,
-        door=Door(services.mode),
+        door=door,
         sealer=sealer,
         clock=clock,
         house=foundation.installation.house,
@@ -189,7 +193,15 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
         clock=clock,
     )
     try:
-        yield Core(services, inbox, lanes, worker, DeadLetters(house, sealer, clock), Transcripts(sealer))
+        yield Core(
+            services,
+            FormDesk(services, directory, door),
+            inbox,
+            lanes,
+            worker,
+            DeadLetters(house, sealer, clock),
+            Transcripts(sealer),
+        )
     finally:
         await catalogue.close()
 

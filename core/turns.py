@@ -16,7 +16,7 @@ from core.callers import call_of
 from core.channel import Refused, Surroundings
 from core.directory import Person, is_welcome, known_chat
 from core.envelopes import Body, Button, Context, Place, Target
-from core.history import as_read, join_texts, recall
+from core.history import as_read, join_texts
 from core.lanes import Held, LaneLost
 from core.live import Live
 from core.operations import approvals
@@ -189,7 +189,9 @@ class Turns:
         words = join_texts(as_read(waiting.kept, group=group) for waiting in run.entries)
         if files.unusable and not files.pictures and not files.remarks and not any(w.kept.text for w in run.entries):
             return Outcome(TurnState.DONE, f"{' '.join(files.unusable)} Please send me the words instead.")
-        said = await recall(self._sealer, run.turn.conversation_id, before=run.turn.id, group=group)
+        person_id = run.entries[0].entry.identity_id
+        past = self._services.compaction.recall(held, run.turn, run.answering, group=group, person_id=person_id)
+        said = await past
         await self._attachments.look_back(said)
         remarks = [*_thread(surroundings.said), words, *files.remarks, *(f"[{line}]" for line in files.unusable)]
         task = Task(
@@ -197,7 +199,7 @@ class Turns:
             said=said,
             present="\n\n".join(remarks),
             pictures=tuple(files.pictures),
-            person_id=run.entries[0].entry.identity_id,
+            person_id=person_id,
             where=_WHERE.get((held.channel, group), "a chat"),
             at=run.turn.started_at,
             tools=run.tools,

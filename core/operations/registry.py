@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.access import Mode, Standing
 from core.agents import Agents
+from core.compaction import Compaction
 from core.directory import Directory, KnownChat, Person
 from core.envelopes import Button
 from core.lanes import Lanes
@@ -51,6 +52,7 @@ class Services:
     lanes: Lanes
     agents: Agents
     catalogue: Catalogue
+    compaction: Compaction
     mode: Mode
     team_id: UUID
     public_url: str
