@@ -24,7 +24,16 @@ from core.form_desk import FormDesk
 from core.inbox import Inbox
 from core.lanes import Lanes
 from core.open_forms import OpenForms
-from core.operations import approvals, conversation, form_operations, people
+from core.operations import (
+    agents,
+    agents_files,
+    agents_here,
+    agents_versions,
+    approvals,
+    conversation,
+    form_operations,
+    people,
+)
 from core.operations.registry import Services
 from core.operations.typed import is_urgent
 from core.outbox import Outbox
@@ -42,7 +51,10 @@ from storage.liveness import Liveness
 from storage.migrations import upgrade
 from storage.sealing import Sealer
 
-OPERATION_MODULES = (approvals, conversation, form_operations, people, operator_operations)
+OPERATION_MODULES = (
+    agents, agents_files, agents_here, agents_versions, approvals, conversation, form_operations, people,
+    operator_operations,
+)  # fmt: skip
 """The modules whose operations exist; importing them registers the operations."""
 
 

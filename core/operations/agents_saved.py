@@ -1,0 +1,99 @@
+"""New agents and new versions, written down: names that are free, and nobody's change lost without a word."""
+
+from datetime import datetime
+from uuid import UUID
+
+from core import agents
+from core.agent_changes import changes
+from core.agents import Answering, Plan, handle_of
+from core.envelopes import Button
+from core.operations.agents_cards import by, changed_card
+from core.operations.agents_checks import name_problem
+from core.operations.agents_found import author, escaped, key_of, present_plan, reference
+from core.operations.asking import OPEN_FOR
+from core.operations.card import Card
+from core.operations.registry import Call, NotPossible
+from storage.tables import Agent, AgentVersion, OpenForm
+
+MOST_AGENTS = 200
+"""Of one team."""
+
+
+async def put(call: Call, team: UUID, plan: Plan, note: str) -> tuple[Agent, Answering]:
+    """Make an agent of a team in the caller's transaction.
+
+    Raises:
+        NotPossible: its name is taken, or there are too many.
+    """
+    if problem := await name_problem(call, team, plan.name):
+        raise NotPossible(problem)
+    if await Agent.filter(team_id=team).count() >= MOST_AGENTS:
+        raise NotPossible(f"There are {MOST_AGENTS} agents already. Delete one first.", Button("Agents", "/agents"))
+    key, now = await key_of(call, team), call.services.clock.now()
+    agent = await agents.create(key, team, handle_of(plan.name), plan, author(call), now, note=note)
+    return agent, await present_plan(call, agent)
+
+
+async def save(
+    call: Call, agent: Agent, before: Plan, after: Plan, remarks: list[str], *, note: str = "", done: str = ""
+) -> Card:
+    """Make the next version of an agent in the caller's transaction and say what has changed.
+
+    Args:
+        note: for the list of versions; what has changed, by name, if empty.
+        done: what was done, as a sentence.
+
+    Raises:
+        NotPossible: its new name is taken.
+    """
+    what = changes(before, after)
+    if not what:
+        name = await reference(call, agent)
+        text = f"{escaped(agent.name)} is like that already, so there is no new version."
+        buttons = ((Button("Show", f"/agents show {name}"), Button("Edit", f"/agents edit {name}")),)
+        return Card(text=text, buttons=buttons, data=(("agent", str(agent.id)), ("version", str(agent.version))))
+    if after.name != before.name and (problem := await name_problem(call, agent.team_id, after.name, but=agent)):
+        raise NotPossible(problem)
+    key, now = await key_of(call, agent.team_id), call.services.clock.now()
+    number = await agents.change(key, agent, after, author(call), now, note=note or ", ".join(what.names))
+    agent_id = agent.id
+    call.after_commit.append(lambda: call.services.agents.forget(agent_id))
+    said = done or f"Saved: **{escaped(after.name)}** is at version {number} now."
+    return await changed_card(call, await Agent.get(id=agent_id), said, what, remarks)
+
+
+async def refuse_stale(call: Call, agent: Agent, now: Plan, seen: int | None) -> None:
+    """Make sure that nobody changed an agent since its editor looked at it.
+
+    Args:
+        seen: the version they looked at; None if they were asked question by question: then it is the newest that
+            there was when the question was asked.
+
+    Raises:
+        NotPossible: somebody did; the text says what.
+    """
+    if seen is None and (asked := await _asked_at(call)) is not None:
+        before = AgentVersion.filter(agent_id=agent.id, created_at__lte=asked).order_by("-number")
+        seen = next(iter(await before.limit(1).values_list("number", flat=True)), None)  # type: ignore[assignment]
+    if seen is None or seen == agent.version:
+        return
+    old = await AgentVersion.get_or_none(agent_id=agent.id, number=seen)
+    latest = await AgentVersion.get(agent_id=agent.id, number=agent.version)
+    changed = changes((await call.services.agents.read(agent, old)).plan, now).summary() if old is not None else ""
+    name = await reference(call, agent)
+    raise NotPossible(
+        f"{escaped(agent.name)} was changed meanwhile{await by(latest)}: {changed or 'by another version'}. "
+        "So nothing of yours is saved yet. Look at it, then change it again.",
+        *([Button("What changed", f"/agents diff {name} {seen}")] if old is not None else []),
+        Button("Edit", f"/agents edit {name}"),
+    )
+
+
+async def _asked_at(call: Call) -> datetime | None:
+    """Return when the question was asked that the caller is answering; None if they answer none."""
+    if call.chat is None or call.person is None:
+        return None
+    form = await OpenForm.get_or_none(
+        chat_id=call.chat.id, identity_id=call.person.identity_id, operation="agents.edit"
+    )
+    return form.expires_at - OPEN_FOR if form is not None else None
