@@ -42,7 +42,7 @@ def test_every_command_of_the_command_line_is_in_readme(name):
 
 
 def test_readme_names_no_command_that_does_not_exist():
-    assert set(re.findall(r"`prowex ([a-z]+)", README)) <= set(COMMANDS)
+    assert set(re.findall(r"`prowex ([a-z-]+)", README)) <= set(COMMANDS)
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"`make ([a-z]+)`", README)) <= set(targets)
 

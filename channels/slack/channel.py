@@ -13,6 +13,7 @@ from channels.slack.files import SENT_FILE, Files
 from channels.slack.inbound import Me
 from channels.slack.responses import Responses
 from channels.slack.surroundings import Names, around
+from channels.slack.wording import worded
 from channels.text import slack as text
 from core.channel import Budget, Budgets, FormStyle, Gone, Refused, Surroundings, TryLater, Unsure
 from core.envelopes import Attachment, Body, Piece, Place, Target
@@ -81,6 +82,7 @@ class SlackChannel:
                 if _is_for_one(target):
                     channel, thread = await self._direct(target), ""
             return await self._files.send(channel, thread, piece.file, piece.text)
+        piece = worded(piece, thread=bool(thread))
         if _is_for_one(target):
             return await self._show_one(target, piece)
         async with translated(posting=True):

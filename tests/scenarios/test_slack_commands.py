@@ -250,3 +250,37 @@ async def test_the_assistant_pane_suggests_how_to_begin_and_shows_that_it_thinks
     assert slack.slack.status(ann.channel, root.ts) == ""
     [message] = talk.fresh()
     assert message.thread_ts == root.ts
+
+
+async def test_commands_are_named_as_slack_takes_them(slack: SlackTown) -> None:
+    [ann] = slack.in_channel("general", "Ann")
+    await ann.command("/prowex help")
+    text = await ann.answer()
+    assert "/prowex status –" in text
+    assert " /status" not in text
+    asking = await ann.say("hi", mention=True)
+    await ann.answers()
+    await ann.on(asking).say("!help")
+    text = await ann.on(asking).answer()
+    assert "!status –" in text
+    assert "/status" not in text
+
+
+async def test_an_agents_own_words_are_left_alone(dm: SlackTalk) -> None:
+    await dm.say("GET /status and `/help`, please")
+    assert await dm.answer() == "echo: GET /status and /help, please"
+
+
+async def test_a_newcomer_comes_in_by_code(quiet_slack: SlackTown) -> None:
+    await quiet_slack.start(access="pairing")
+    ann = quiet_slack.direct("Ann")
+    await ann.say("hi")
+    assert "private" in await ann.answer()
+    code = (await quiet_slack.call("people.invite"))["code"]
+    await ann.command(f"/prowex start {code}")
+    await ann.answers()
+    await ann.say("hi")
+    assert await ann.answer() == "echo: hi"
+    [there] = quiet_slack.in_channel("general", "Ann")
+    await there.say("hi", mention=True)
+    assert "permit" in await there.answer()
