@@ -60,11 +60,9 @@ class PlanFields(Form):
     description: Description | None = asked(
         None, label="Description", hint="What it is for, in a sentence.", most=MOST_DESCRIPTION
     )
+    instructions: Instructions | None = asked(None, **_INSTRUCTIONS)
     model: str | None = asked(
-        None,
-        label="Model",
-        hint="Which model answers, as provider:name; none for the installation's default.",
-        ask=True,
+        None, label="Model", hint="Which model answers, as provider:name; none for the installation's default."
     )
     temperature: Number | None = asked(
         None, label="Temperature", hint="How freely it writes: 0 is the most predictable."
@@ -216,7 +214,7 @@ class EditForm(PlanFields, AboutAgent):
     what: What | None = asked(None, label="What to change", hint="One thing at a time.", only_question=True)
     version: int | None = Field(None, description="The version that you saw; leave it as it is.")
 
-    @field_validator("name", "instructions", check_fields=False)
+    @field_validator("name", "instructions")
     @classmethod
     def _is_needed(cls, text: str | None) -> str:
         if not text:

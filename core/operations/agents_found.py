@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 from uuid import UUID
 
 from core.access import Standing
@@ -152,6 +153,7 @@ def escaped(text: str) -> str:
 class AboutAgent(Form):
     """Which agent."""
 
+    positional: ClassVar[tuple[str, ...] | None] = ("agent",)
     agent: str = asked(label="Agent", hint="Its name, as /agents lists it.", subject=True)
 
     @classmethod
