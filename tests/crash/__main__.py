@@ -17,7 +17,7 @@ from tests.crash.report import run_all, summary
 from tests.crash.zygote import Zygote
 from tests.postgres import running_postgres
 
-CHANNELS = ("poll", "webhook", "web")
+CHANNELS = ("poll", "webhook", "web", "slack-socket", "slack-http")
 
 
 async def main(options: argparse.Namespace) -> int:

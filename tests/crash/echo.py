@@ -6,15 +6,17 @@ paragraph and their number. So a reader of the chat knows whether an answer is w
 looking at anything but the chat.
 """
 
+import json
 import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.servers.openai_script import Plan, directives, last_user_text, words
+from tests.servers.openai_script import Call, Plan, directives, last_user_text, words
 
 TOKEN = re.compile(r"zq[0-9a-f]{12}")
+_OVERHEARD = re.compile(r"^\[Said before in this thread:\]\n(?:>.*\n?)*", re.MULTILINE)
 _MARK = re.compile(r"q(\d+)([be])(\d+)of(\d+)q")
 _PARAGRAPH_WORDS = 36
 _PARAGRAPH_LENGTH = 300
@@ -28,7 +30,8 @@ def new_token() -> str:
 class Echo:
     """A rule for the fake model server. `calls` lists the tokens that each call was asked about.
 
-    Directives in a message: `[[len=12000]]` for so many characters, `[[slow=2]]` to take so many seconds.
+    Directives in a message: `[[len=12000]]` for so many characters, `[[slow=2]]` to take so many seconds,
+    `[[propose=Name]]` to propose an agent of that name. What was said around a message is not answered.
     """
 
     def __init__(self) -> None:
@@ -39,10 +42,13 @@ class Echo:
         """Plan the answer to a request."""
         if self.failing is not None:
             return self.failing
-        text = last_user_text(body)
+        text = _OVERHEARD.sub("", last_user_text(body))
         number = len(self.calls)
         self.calls.append(tuple(dict.fromkeys(TOKEN.findall(text))))
         wanted = directives(text)
+        if "propose" in wanted and body["messages"][-1]["role"] != "tool":
+            values = {"name": wanted["propose"], "instructions": "You check what you are told."}
+            return Plan(calls=(Call("agents_create", json.dumps(values)),))
         paragraphs = max(1, int(wanted.get("len", 1)) // _PARAGRAPH_LENGTH)
         answer = self._answer(number, paragraphs)
         pieces = len(re.findall(r"\S+", answer))

@@ -36,12 +36,24 @@ class Said:
         shows: what a command's card says, as a pattern.
         wholes: how many whole answers it is to get: one, and one for each `/retry` after it.
         stopped: somebody stopped its answer: half of it may stand, with a word on why.
+        sure: it was acknowledged; what was not, and is not delivered again, may have been done or not.
+        sent: when it was sent, and `kept` when it was first acknowledged, where a platform's deliveries may overtake
+            each other; on one clock.
+        again: it was delivered more than once.
     """
 
     token: str = ""
     shows: str = ""
     wholes: int = 1
     stopped: bool = False
+    sure: bool = True
+    sent: float = 0.0
+    kept: float = 0.0
+    again: bool = False
+
+    def may_overtake(self, earlier: "Said") -> bool:
+        """Tell whether it may have come in before `earlier`: that was not taken yet, and one came more than once."""
+        return self.sent < earlier.kept and (self.again or earlier.again)
 
 
 @dataclass(slots=True)
@@ -85,6 +97,8 @@ def judge(
     failures: bool = False,
     web: bool = False,
     again: int = 0,
+    reads_back: bool = False,
+    for_one: bool = False,
 ) -> Verdict:
     """Judge one chat at rest.
 
@@ -96,6 +110,8 @@ def judge(
         failures: the model was away for a while, so a sentence that says so is no surprise.
         again: how many cards somebody asked to see again.
         web: the platform is our own database, so nothing at all is left behind.
+        reads_back: the platform can be asked for what was sent, so nobody need be told that it may be missing.
+        for_one: but commands are answered to one person alone, and those answers can't be asked for.
     """
     verdict = Verdict()
     texts = [one.text.strip() for one in seen]
@@ -104,6 +120,8 @@ def judge(
     halves: Counter[str] = Counter()
     first: dict[str, int] = {}
     for answer in answers:
+        if not asked[answer.call]:
+            verdict.break_("I2", f"call {answer.call} answers what nobody asked")
         for token in asked[answer.call]:
             (wholes if answer.whole else halves)[token] += 1
             if answer.whole:
@@ -111,7 +129,9 @@ def judge(
     told = sum(FAILED in text for text in texts) if failures else 0
     _judge_messages(verdict, said, wholes, halves, texts, answers, asked, _excused(said, wholes, told))
     _judge_order(verdict, said, first)
-    _judge_cards(verdict, said, texts, len(troubles), again)
+    _judge_cards(verdict, said, texts, len(troubles), again, for_one=for_one)
+    if reads_back and not for_one and verdict.counts["maybe_sent"]:
+        verdict.break_("maybe", "a notice says that something may be missing where that can be looked up")
     _judge_leftovers(verdict, seen, [] if web else troubles, chat, window, lanes)
     known = (*PLACEHOLDERS, NOTICE, STOPPED)
     inside = {answer.place for answer in answers}
@@ -176,26 +196,36 @@ def _judge_messages(verdict, said, wholes, halves, texts, answers, asked, excuse
 
 def _judge_order(verdict: Verdict, said: Sequence[Said], first: dict[str, int]) -> None:
     """Answers come in the order of the messages; an answer that was asked for again may stand anywhere."""
-    places = [(first[one.token], one.token) for one in said if one.token in first and one.wholes == 1]
-    for (before, early), (behind, late) in pairwise(places):
-        if before > behind:
-            verdict.break_("I5", f"{late} was answered before {early}")
+    placed = [one for one in said if one.token in first and one.wholes == 1]
+    for early, late in pairwise(placed):
+        if first[early.token] > first[late.token]:
+            if late.may_overtake(early):
+                verdict.counts["overtaken"] += 1
+            else:
+                verdict.break_("I5", f"{late.token} was answered before {early.token}")
 
 
-def _judge_cards(verdict: Verdict, said: Sequence[Said], texts: Sequence[str], troubles: int, again: int) -> None:
+def _judge_cards(
+    verdict: Verdict, said: Sequence[Said], texts: Sequence[str], troubles: int, again: int, *, for_one: bool
+) -> None:
     notices = sum(text.startswith(NOTICE) for text in texts)
-    verdict.counts["maybe_sent"] += notices
+    verdict.counts["maybe_sent for one" if for_one else "maybe_sent"] += notices
     missing = 0
-    for shows, expected in Counter(one.shows for one in said if one.shows).items():
+    unsure = Counter(one.shows for one in said if one.shows and not one.sure)
+    for shows, asked in Counter(one.shows for one in said if one.shows).items():
+        expected = asked - unsure[shows]
         verdict.counts["commands"] += expected
         got = sum(re.search(shows, text) is not None for text in texts)
         missing += max(0, expected - got)
-        again -= max(0, got - expected)
+        again -= max(0, got - asked)
         if again < 0:
-            verdict.break_("I2", f"the card {shows!r} stands {got} times, {expected} expected")
+            verdict.break_("I2", f"the card {shows!r} stands {got} times, {asked} expected")
     verdict.counts["cards covered by a notice"] += missing
-    if missing > notices:
+    # what one person alone sees can't be changed: a notice is sent in one go as well, and may be lost like the card
+    unsaid = troubles // 2 if for_one else 0
+    if missing > notices + unsaid:
         verdict.break_("I1", f"{missing} cards are missing, and only {notices} notices say so")
+    verdict.counts["cards that nothing tells of"] += max(0, missing - notices)
     if notices > troubles:
         verdict.break_("I6", f"{notices} notices after {troubles} kills or lost answers")
 

@@ -18,6 +18,8 @@ INVARIANTS = {
     "half": "no half answer stands beside or instead of a whole one",
     "I5": "answers keep the chat's order",
     "I6": "no more is left behind than kills and lost answers explain",
+    "maybe": "nothing is said to be uncertain that the platform can be asked for",
+    "slack": "nothing that we write on Slack mentions anybody",
     "I7": "what was not acknowledged is delivered later",
     "I8": "no stale process wrote anything",
     "I10": "the database is sound",
@@ -83,7 +85,8 @@ def summary(results: Sequence[Result]) -> str:
         missed = sum(result.fired < result.wanted for result in those)
         lines.append(
             f"{name:18} {len(those):4} scenarios {counts['kills']:5} kills {counts['messages']:5} messages "
-            f"{counts['commands']:4} commands {counts['maybe_sent']:3} maybe_sent {counts['orphans']:3} orphans "
+            f"{counts['commands']:4} commands {counts['maybe_sent']:3} maybe_sent "
+            f"({counts['maybe_sent for one']:3} shown to one alone) {counts['orphans']:3} orphans "
             f"{max(0, counts['model calls'] - counts['expected answers']):4} extra model calls {missed:3} not reached "
             f"{len(total.violations):3} violations"
         )
@@ -92,5 +95,5 @@ def summary(results: Sequence[Result]) -> str:
     back = [seconds for result in results for seconds in result.recoveries]
     if back:
         worst, median = max(back), statistics.median(back)
-        lines.append(f"\nback at Telegram after a kill: median {median:.2f} s, most {worst:.2f} s")
+        lines.append(f"\nback at the platform after a kill: median {median:.2f} s, most {worst:.2f} s")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.crash import traffic
 from tests.crash.oracle import Verdict
-from tests.crash.world import World
+from tests.crash.world import SLACK, World
 from tests.crash.zygote import Zygote
 
 HOT = (
@@ -42,7 +42,7 @@ class Result:
 
     Args:
         fired: how many of its faults came to pass.
-        recoveries: seconds from each kill to the next process's first call to Telegram.
+        recoveries: seconds from each kill to the next process's first call to the platform.
         transcript: the chats, if something is wrong.
     """
 
@@ -64,8 +64,14 @@ class Scenario:
     run: Callable[[Zygote], Awaitable[Result]]
 
 
-TRAFFIC = {"poll": traffic.on_telegram, "webhook": traffic.on_telegram, "web": traffic.on_the_web}
-BRIEF = {"poll": traffic.briefly, "webhook": traffic.briefly, "web": traffic.briefly_on_the_web}
+TRAFFIC = {
+    "poll": traffic.on_telegram, "webhook": traffic.on_telegram, "web": traffic.on_the_web,
+    "slack-socket": traffic.on_slack, "slack-http": traffic.on_slack,
+}  # fmt: skip
+BRIEF = {
+    "poll": traffic.briefly, "webhook": traffic.briefly, "web": traffic.briefly_on_the_web,
+    "slack-socket": traffic.briefly_on_slack, "slack-http": traffic.briefly_on_slack,
+}  # fmt: skip
 
 
 @asynccontextmanager
@@ -75,7 +81,7 @@ async def judged(world: World, result: Result, *, up: bool = True) -> AsyncItera
     async with world:
         await world.app.start()
         if up:
-            await world.app.up()
+            await world.up()
         try:
             async with asyncio.timeout(600):
                 yield world
@@ -90,7 +96,7 @@ async def judged(world: World, result: Result, *, up: bool = True) -> AsyncItera
 
 
 def _recoveries(world: World) -> list[float]:
-    calls = [call.when.timestamp() for call in world.telegram.journal.calls]
+    calls = world.platform.called_at()
     found = []
     for kill in world.app.kills:
         later = [at - kill for at in calls if at >= kill]
@@ -118,7 +124,7 @@ async def count_hits(zygote: Zygote, channel: str, *, brief: bool = False) -> di
     world = World(zygote, channel, faults=["count#1000000000"])
     async with world:
         await world.app.start()
-        await world.app.up()
+        await world.up()
         await (BRIEF if brief else TRAFFIC)[channel](world)
         verdict = await world.finish()
         if verdict.violations:
@@ -155,7 +161,7 @@ def random_kills(channel: str, seed: int, kills: int) -> Scenario:
         result, chance = Result(name, Verdict(), wanted=kills), random.Random(seed)
         async with judged(World(zygote, channel), result) as world:
             stop = asyncio.Event()
-            people = [world.friend("Ann"), world.friend("Cat"), world.friend("Dan"), world.group(), world.group("Work")]
+            people = world.crowd()
             async with asyncio.TaskGroup() as group:
                 for number, one in enumerate([*people, await world.browser()]):
                     group.create_task(traffic.talk_until(stop, one, random.Random(seed * 1000 + number)))
@@ -169,22 +175,49 @@ def random_kills(channel: str, seed: int, kills: int) -> Scenario:
 
 
 def lost_answer(channel: str, method: str, nth: int) -> Scenario:
-    """Let Telegram obey, and lose its answer."""
+    """Let the platform obey, and lose its answer."""
     name = f"lost/{channel}/{method}#{nth}"
 
     async def run(zygote: Zygote) -> Result:
         result = Result(name, Verdict(), wanted=1)
         async with judged(World(zygote, channel), result) as world:
-            fault = world.telegram.faults.drop_answers(method, nth=nth)
-            await traffic.on_telegram(world)
+            faults = world.slack.faults if channel in SLACK else world.telegram.faults
+            fault = faults.drop_answers(method, nth=nth)
+            await TRAFFIC[channel](world)
         result.fired = fault.hits
         return result
 
     return Scenario(name, run)
 
 
+def lost_ack(channel: str, kind: str, nth: int) -> Scenario:
+    """Lose an acknowledgement to Slack, so that it delivers again what was taken."""
+    name = f"lost/{channel}/ack of {kind}#{nth}"
+
+    async def run(zygote: Zygote) -> Result:
+        result = Result(name, Verdict(), wanted=1)
+        async with judged(World(zygote, channel), result) as world:
+            fault = world.slack.faults.lose_acks(kind, nth=nth)
+            await TRAFFIC[channel](world)
+        result.fired = fault.hits
+        return result
+
+    return Scenario(name, run)
+
+
+SLACKS = {
+    "chat.postMessage": 14, "chat.update": 12, "chat.postEphemeral": 3, "chat.delete": 2, "conversations.replies": 2,
+    "users.info": 1, "download": 1,
+}  # fmt: skip
+"""How many of Slack's methods' first answers are lost, each in a scenario of its own."""
+
+
 def lost_answers(channel: str) -> list[Scenario]:
     """Return a lost answer at each of the first calls of each kind."""
+    if channel in SLACK:
+        found = [lost_answer(channel, method, nth) for method, count in SLACKS.items() for nth in range(1, count + 1)]
+        found += [lost_ack(channel, "events_api", nth) for nth in (1, 2, 4, 8, 16)]
+        return [*found, lost_ack(channel, "slash_commands", 1)]
     counts = {"sendMessage": 16, "editMessageText": 14, "deleteMessage": 2, "getUpdates": 4, "getFile": 1}
     if channel == "webhook":
         counts = {**counts, "getUpdates": 0, "setWebhook": 1}
@@ -192,15 +225,15 @@ def lost_answers(channel: str) -> list[Scenario]:
 
 
 def outage(channel: str, what: str, seed: int) -> Scenario:
-    """Take Telegram or the model away, or let them fail or ask for pauses, while the process is killed now and then."""
+    """Take the platform or the model away, or let them fail or ask for pauses, with a kill now and then."""
     name = f"outage/{channel}/{what}/{seed}"
 
     async def run(zygote: Zygote) -> Result:
         result, chance = Result(name, Verdict()), random.Random(seed)
         async with judged(World(zygote, channel, failures=True), result) as world:
-            stop = asyncio.Event()
+            stop, people = asyncio.Event(), world.crowd()
             async with asyncio.TaskGroup() as group:
-                for number, one in enumerate([world.friend("Ann"), world.friend("Cat"), world.group()]):
+                for number, one in enumerate([people[0], people[1], people[-2]]):
                     group.create_task(traffic.talk_until(stop, one, random.Random(seed * 1000 + number)))
                 for _ in range(3):
                     await asyncio.sleep(chance.uniform(0.3, 1.5))
@@ -232,6 +265,8 @@ async def _break(world: World, what: str, chance: random.Random) -> None:
             await world.model.__aexit__()
             await asyncio.sleep(seconds)
             await world.model.__aenter__()
+        case _ if what.startswith("slack"):
+            await _break_slack(world, what, seconds)
         case _:
             from tests.servers.openai_script import Plan
 
@@ -240,7 +275,37 @@ async def _break(world: World, what: str, chance: random.Random) -> None:
             world.echo.failing = None
 
 
+async def _break_slack(world: World, what: str, seconds: float) -> None:
+    slack, writing = world.slack, ("chat.postMessage", "chat.update", "chat.delete", "chat.postEphemeral")
+    match what:
+        case "slack away":
+            await slack.refuse()
+            await asyncio.sleep(seconds)
+            await slack.accept()
+            return
+        case "slack 500":
+            for method in writing:
+                slack.faults.fail(method, status=500, count=3)
+        case "slack 429":
+            for method in writing:
+                slack.faults.fail(method, "ratelimited", status=429, retry_after=1, count=3)
+        case "slack cut":
+            slack.sockets.cut()
+        case "slack refresh":
+            await slack.sockets.disconnect("refresh_requested", close=False)
+    await asyncio.sleep(seconds)
+
+
 OUTAGES = ("telegram away", "telegram 500", "telegram 429", "model away", "model 500", "model 429")
+SLACK_OUTAGES = ("slack away", "slack 500", "slack 429", "model away", "model 500")
+
+
+def outages(channel: str, seed: int) -> list[Scenario]:
+    """Return three of each kind."""
+    kinds = OUTAGES
+    if channel in SLACK:
+        kinds = (*SLACK_OUTAGES, *(("slack cut", "slack refresh") if channel == "slack-socket" else ()))
+    return [outage(channel, what, seed + number) for what in kinds for number in range(3)]
 
 
 def ends(channel: str, after: float) -> Scenario:
@@ -250,7 +315,7 @@ def ends(channel: str, after: float) -> Scenario:
     async def run(zygote: Zygote) -> Result:
         result = Result(name, Verdict())
         async with judged(World(zygote, channel), result) as world:
-            ann, cat = world.friend("Ann"), world.friend("Cat")
+            ann, cat = world.crowd()[:2]
             early = asyncio.create_task(ann.ask("[[len=6000 slow=5]]"))
             await asyncio.sleep(after)
             late = asyncio.create_task(cat.ask())
@@ -271,7 +336,7 @@ def everything(channel: str, hits: dict[str, int], kills: int, seed: int) -> lis
     if channel == "web":
         return found
     found += lost_answers(channel)
-    found += [outage(channel, what, seed + number) for what in OUTAGES for number in range(3)]
+    found += outages(channel, seed)
     found += [ends(channel, after) for after in (0.1, 0.6, 1.5, 3.0)]
     each = 25
     found += [

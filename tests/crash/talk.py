@@ -26,10 +26,15 @@ class Talker(ABC):
     Attributes:
         lanes: how many things may be under way in the chat at a time.
         again: how many cards were asked for again.
+        place: where a lost answer belongs that this chat may show a trace of.
+        reads_back, for_one: see `judge`.
     """
 
+    reads_back = False
+    for_one = False
+
     def __init__(self, name: str, echo: Echo) -> None:
-        self.name = name
+        self.name = self.place = name
         self.said: list[Said] = []
         self.lanes = 1
         self.again = 0

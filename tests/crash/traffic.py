@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+from tests.crash.colleague import AtTheTop, Direct, InThread
 from tests.crash.friend import Friend
 from tests.crash.talk import STOP_CARD, Talker
 from tests.crash.world import World
@@ -42,6 +43,43 @@ async def on_telegram(world: World) -> None:
     )
 
 
+async def on_slack(world: World) -> None:
+    """Three people in direct chats, one in a thread among others, one with commands in a channel; pauses."""
+    await world.welcome_workspace()
+    for method in ("chat.postMessage", "chat.update"):
+        world.slack.faults.fail(method, "ratelimited", status=429, retry_after=1, nth=4)
+
+    async def ann(one: Direct) -> None:
+        await one.ask()
+        await one.command()
+        await one.burst(3)
+        await one.show_pictures(2)
+        await one.command()
+
+    async def cat(one: Direct) -> None:
+        await one.ask("[[len=9000 slow=2]]")
+        await one.ask()
+
+    async def dan(one: Direct) -> None:
+        await one.stop()
+        await one.retry()
+
+    async def bob(one: InThread) -> None:
+        await one.ask()
+        await one.ask("[[len=5000 slow=1.7]]")
+        await one.command()
+        await one.burst(2)
+
+    async def fay(one: AtTheTop) -> None:
+        await one.command()
+        await one.command("/status", "Status")
+
+    await asyncio.gather(
+        ann(world.direct("Ann")), cat(world.direct("Cat")), dan(world.direct("Dan")), bob(world.thread()),
+        fay(world.top()),
+    )  # fmt: skip
+
+
 async def on_the_web(world: World) -> None:
     """The operator signs in and does what can be done in one chat."""
     one = await world.browser()
@@ -69,6 +107,21 @@ async def briefly(world: World) -> None:
     await asyncio.gather(ann(world.friend("Ann")), bob(world.group()))
 
 
+async def briefly_on_slack(world: World) -> None:
+    """One person directly, one in a thread, one command in a channel."""
+
+    async def ann(one: Direct) -> None:
+        await one.ask()
+        await one.command()
+        await one.ask("[[len=5000 slow=1.7]]")
+
+    async def bob(one: InThread) -> None:
+        await one.ask("[[slow=1]]")
+        await one.command()
+
+    await asyncio.gather(ann(world.direct("Ann")), bob(world.thread()), world.top().command())
+
+
 async def briefly_on_the_web(world: World) -> None:
     """The same in the browser."""
     one = await world.browser()
@@ -80,6 +133,10 @@ async def briefly_on_the_web(world: World) -> None:
 
 async def act(one: Talker, chance: random.Random) -> None:
     """Do something that people do."""
+    if isinstance(one, AtTheTop):
+        await (one.command() if chance.random() < 0.6 else one.command("/status", "Status"))
+        await one.show_again()
+        return
     match chance.choices(range(9), (20, 15, 12, 12, 8, 8, 8, 8, 6))[0]:
         case 0:
             await one.ask()

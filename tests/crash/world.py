@@ -1,4 +1,4 @@
-"""One installation with everything around it: its Telegram, its model, its people, and what went wrong there."""
+"""One installation with everything around it: its platform, its model, its people, and what went wrong there."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,17 +18,22 @@ import asyncpg
 
 from tests.crash.app import App
 from tests.crash.browser import Browser, as_seen
+from tests.crash.colleague import AtTheTop, Direct, InThread
 from tests.crash.echo import Echo
 from tests.crash.friend import Friend
 from tests.crash.oracle import Trouble, Verdict, judge
+from tests.crash.platforms import SLACK_PAUSES, OnSlack, OnTelegram, Platform
 from tests.crash.talk import Talker
 from tests.crash.zygote import Zygote
 from tests.servers.openai import FakeOpenAI
-from tests.servers.telegram import TOKEN, FakeTelegram
+from tests.servers.slack import FakeSlack
+from tests.servers.slack_limits import Limits as SlackLimits
+from tests.servers.slack_world import TEAM
+from tests.servers.telegram import FakeTelegram
 from tests.servers.telegram_limits import Limits
 
-SECRET = "a-secret-for-the-webhook-in-tests"
 CALM = 0.8
+SLACK = ("slack-socket", "slack-http")
 _FREE = {
     "PROWEX_ACCESS": "open",
     "PROWEX_LOG_LEVEL": "debug",
@@ -35,6 +41,8 @@ _FREE = {
     "TELEGRAM_MESSAGES_PER_SECOND": "10000",
     "TELEGRAM_CHAT_MESSAGES_PER_SECOND": "1000",
     "TELEGRAM_GROUP_MESSAGES_PER_MINUTE": "100000",
+    "SLACK_MESSAGES_PER_SECOND": "10000",
+    "SLACK_EDITS_PER_MINUTE": "100000",
     "PROWEX_DEFAULT_MODEL": "openai:gpt-5-mini",
 }
 _SETTLED = {
@@ -48,12 +56,17 @@ _ONCE = {
     "an end": "SELECT count(*) FROM turns t WHERE (SELECT count(*) FROM steps WHERE turn_id = t.id) != 1",
 }
 
+_UNCERTAIN = (
+    "SELECT count(*) FROM parts JOIN replies ON replies.id = parts.reply_id "
+    "WHERE parts.state = 'maybe_sent' AND replies.only_for = ''"
+)
+
 
 class World:
     """`async with World(zygote, "poll") as world:` starts the fakes; `world.app.start()` the product.
 
     Args:
-        channel: `poll`, `webhook`, or `web` for no Telegram at all.
+        channel: `poll` or `webhook` for Telegram, `slack-socket` or `slack-http`, or `web` for the web page alone.
         faults: see `App`.
         failures: the model is away for a while, so sentences that say so are no surprise.
         database: a PostgreSQL database's address; SQLite if empty. Then each process has a data folder of its own, and
@@ -77,6 +90,10 @@ class World:
         self.echo = Echo()
         self.folder = Path(tempfile.mkdtemp(prefix="prowex-crash-"))
         self.telegram = FakeTelegram(limits=Limits.off(), validate=False, parallel=8)
+        self.slack = FakeSlack(limits=SlackLimits.off(), pauses=SLACK_PAUSES)
+        self.platform: Platform = OnTelegram(self.telegram, channel)
+        if channel in SLACK:
+            self.platform = OnSlack(self.slack, channel)
         self.model = FakeOpenAI()
         self.model.rules.append(self.echo)
         self.people: list[Talker] = []
@@ -88,17 +105,16 @@ class World:
         self._apps: list[App] = []
 
     async def __aenter__(self) -> Self:
-        await self.telegram.__aenter__()
+        await self.platform.open()
         await self.model.__aenter__()
         self.app = self.new_app("app", self._faults)
         return self
 
     def new_app(self, name: str, faults: Sequence[str] = (), **environment: str) -> App:
         """Return one more process of the same bot."""
-        telegram = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": self.telegram.url}
         base = {
             **_FREE,
-            **(telegram if self.channel != "web" else {}),
+            **self.platform.settings(),
             "OPENAI_BASE_URL": self.model.url,
             **self._environment,
         }
@@ -108,9 +124,7 @@ class World:
             base["PROWEX_DATA_DIR"] = str(self.folder / f"{name}-data")
         base |= environment
         app = App(self._zygote, self.folder, base, name=name, faults=faults, constants=self._constants)
-        if self.channel == "webhook":
-            app.set("TELEGRAM_WEBHOOK_URL", f"http://127.0.0.1:{app.port}/hooks/telegram")
-            app.set("TELEGRAM_WEBHOOK_SECRET", SECRET)
+        self.platform.add(app)
         self._apps.append(app)
         return app
 
@@ -123,7 +137,7 @@ class World:
         for app in self._apps:
             await app.destroy()
         await self.model.__aexit__()
-        await self.telegram.__aexit__(kind, error, trace)
+        await self.platform.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # people
@@ -141,6 +155,45 @@ class World:
         self.people.append(one)
         return one
 
+    def direct(self, name: str = "Ann") -> Direct:
+        """Return somebody in a direct chat on Slack."""
+        one = Direct(self.slack, self.echo, self.slack.person(name))
+        self.people.append(one)
+        return one
+
+    def thread(self, title: str = "general", name: str = "Bob") -> InThread:
+        """Return somebody in a channel on Slack, who goes on in a thread while Eve talks around it."""
+        who, eve = self.slack.person(name), self.slack.person("Eve")
+        one = InThread(self.slack, self.echo, self.slack.channel(title, who, eve), who, eve)
+        self.people.append(one)
+        return one
+
+    def top(self, title: str = "random", name: str = "Fay") -> AtTheTop:
+        """Return somebody who gives commands in a channel on Slack."""
+        who = self.slack.person(name)
+        one = AtTheTop(self.slack, self.echo, self.slack.channel(title, who), who)
+        self.people.append(one)
+        return one
+
+    def crowd(self) -> list[Talker]:
+        """Return several people in several places of the channel."""
+        if self.channel not in SLACK:
+            friends = [self.friend(name) for name in ("Ann", "Cat", "Dan")]
+            return [*friends, self.group(), self.group("Work")]
+        direct = [self.direct(name) for name in ("Ann", "Cat", "Dan")]
+        return [*direct, self.thread(), self.thread("work", "Bea"), self.top()]
+
+    async def welcome_workspace(self) -> None:
+        """Let everybody of the Slack workspace in, so that each becomes a member when they first say something."""
+        row = f"'slack:{TEAM}', '{datetime.now(UTC).isoformat()}'"
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await self.query(f"INSERT INTO workspaces (account, opened_at) VALUES ({row}) RETURNING account")
+                    return
+                except (sqlite3.OperationalError, asyncpg.PostgresError):  # its tables are not there yet
+                    await asyncio.sleep(0.1)
+
     async def browser(self) -> Browser:
         """Return the operator, signed in on the web."""
         one = Browser(self.app, self.echo)
@@ -148,17 +201,17 @@ class World:
         await one.sign_in()
         return one
 
+    async def up(self) -> None:
+        """Wait until the product listens and can be told of what happens."""
+        await self.app.up()
+        await self.platform.connected()
+
     # the end
 
     def troubles(self) -> list[Trouble]:
         """Return the kills and the lost answers so far."""
         kills = [Trouble(at) for app in self._apps for at in app.kills]
-        lost = [
-            Trouble(call.when.timestamp(), str(call.chat_id or ""))
-            for call in self.telegram.journal.calls
-            if call.dropped
-        ]
-        return kills + lost + self.extra_troubles
+        return kills + self.platform.drops() + self.extra_troubles
 
     def verdict_of(self, one: Talker) -> Verdict:
         """Judge one chat as it stands."""
@@ -167,16 +220,18 @@ class World:
             one.seen(),
             self.echo.calls,
             self.troubles(),
-            chat=one.name,
+            chat=one.place,
             lanes=one.lanes,
             failures=self.failures,
             web=isinstance(one, Browser),
             again=one.again,
+            reads_back=one.reads_back,
+            for_one=one.for_one,
         )
 
     def _state(self) -> tuple[Any, ...]:
         return (
-            len(self.telegram.updates.pending),
+            self.platform.pending(),
             len(self.echo.calls),
             tuple(tuple((seen.id, seen.text) for seen in one.seen()) for one in self.people),
         )
@@ -191,7 +246,7 @@ class World:
             if now != before:
                 before, since = now, time.monotonic()
             calm = time.monotonic() - since
-            if calm > CALM and not self.telegram.updates.pending:
+            if calm > CALM and not self.platform.pending():
                 if not any(self.verdict_of(one).violations for one in self.people):
                     return True
                 if calm > 12.0:
@@ -218,8 +273,8 @@ class World:
         self._judge_process(verdict)
         self._judge_bytes(verdict)
         await self._judge_database(verdict)
-        if pending := len(self.telegram.updates.pending):
-            verdict.break_("I7", f"{pending} updates were never acknowledged")
+        for invariant, what in self.platform.wrongs():
+            verdict.break_(invariant, what)
         expected = sum(said.wholes for one in self.people for said in one.said if said.token)
         verdict.counts["model calls"] += len(self.echo.calls)
         verdict.counts["expected answers"] += expected
@@ -257,6 +312,7 @@ class World:
         """No word of a message stands readable in any file: database, its log, the stored files, our log."""
         tokens = {said.token for one in self.people for said in one.said if said.token}
         tokens |= {said.shows.rpartition("/")[2] for one in self.people for said in one.said if "zq" in said.shows}
+        tokens |= {word for one in self.people if isinstance(one, InThread) for word in one.overheard}
         for path in self.folder.rglob("*"):
             if not path.is_file():
                 continue
@@ -269,22 +325,27 @@ class World:
     async def _judge_database(self, verdict: Verdict) -> None:
         """Nothing is left undone or dead, and no stale process wrote beside the one that had taken over."""
         for table, settled in _SETTLED.items():
-            for state, count in await self._query(f"SELECT state, count(*) FROM {table} GROUP BY state"):
+            for state, count in await self.query(f"SELECT state, count(*) FROM {table} GROUP BY state"):
                 verdict.counts[f"{table} {state}"] += count
                 if state not in settled:
                     verdict.break_("rows", f"{count} rows of {table} are left as {state}")
         for what, query in _ONCE.items():
-            if count := (await self._query(query))[0][0]:
+            if count := (await self.query(query))[0][0]:
                 verdict.break_("I8", f"{count} turns don't have exactly {what}")
-        if held := (await self._query("SELECT count(*) FROM lanes WHERE holder IS NOT NULL"))[0][0]:
+        if self.channel in SLACK and (count := (await self.query(_UNCERTAIN))[0][0]):
+            verdict.break_("maybe", f"{count} parts are maybe_sent that can be looked up")
+        if held := (await self.query("SELECT count(*) FROM lanes WHERE holder IS NOT NULL"))[0][0]:
             verdict.break_("rows", f"{held} lanes are still held after a good end")
-        if not self.database and await self._query("PRAGMA integrity_check") != [("ok",)]:
+        if not self.database and await self.query("PRAGMA integrity_check") != [("ok",)]:
             verdict.break_("I10", "the database is damaged")
 
-    async def _query(self, query: str) -> list[tuple[Any, ...]]:
+    async def query(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows that a query of the database finds."""
         if not self.database:
             with contextlib.closing(sqlite3.connect(self.app.data / "prowex.db")) as database:
-                return database.execute(query).fetchall()
+                found = database.execute(query).fetchall()
+                database.commit()
+                return found
         connection = await asyncpg.connect(self.database)
         try:
             return [tuple(row) for row in await connection.fetch(query)]

@@ -8,7 +8,7 @@ import time
 from tests.crash import traffic
 from tests.crash.app import App
 from tests.crash.oracle import Trouble, Verdict
-from tests.crash.scenarios import Result, Scenario, judged
+from tests.crash.scenarios import TRAFFIC, Result, Scenario, judged
 from tests.crash.world import World
 from tests.crash.zygote import Zygote
 from tests.postgres import Postgres
@@ -35,7 +35,7 @@ def zombie(postgres: Postgres, channel: str, fault: str) -> Scenario:
         url = await postgres.empty()
         world = World(zygote, channel, faults=[f"{fault}:stop"], database=url, constants=SHORT_LEASES)
         async with judged(world, result, up=False):
-            talking = asyncio.create_task(traffic.on_telegram(world))
+            talking = asyncio.create_task(TRAFFIC[channel](world))
             if await _stopped(world.app, talking):
                 result.fired = 1
                 world.extra_troubles.append(Trouble(time.time()))
@@ -72,9 +72,8 @@ def shared(postgres: Postgres, channel: str, seed: int, kills: int) -> Scenario:
             await other.start()
             await other.up()
             stop = asyncio.Event()
-            people = [world.friend("Ann"), world.friend("Cat"), world.friend("Dan"), world.group(), world.group("Work")]
             async with asyncio.TaskGroup() as group:
-                for number, one in enumerate(people):
+                for number, one in enumerate(world.crowd()):
                     group.create_task(traffic.talk_until(stop, one, random.Random(seed * 1000 + number)))
                 for _ in range(kills):
                     await asyncio.sleep(chance.uniform(0.1, 2.5))

@@ -23,9 +23,9 @@ from types import TracebackType
 from typing import Any, Self
 
 _MODULES = (
-    "aiogram", "aiohttp", "aiosqlite", "asyncpg", "openai", "tortoise", "tortoise.backends.asyncpg",
-    "tortoise.backends.sqlite", "uvloop", "bot.cli", "bot.commands.call", "bot.commands.run", "bot.service",
-    "bot.telegram", "core.providers.openai", "storage.migrations",
+    "aiogram", "aiohttp", "aiosqlite", "asyncpg", "openai", "slack_sdk.web.async_client", "tortoise",
+    "tortoise.backends.asyncpg", "tortoise.backends.sqlite", "uvloop", "bot.cli", "bot.commands.call",
+    "bot.commands.run", "bot.service", "bot.slack", "bot.telegram", "core.providers.openai", "storage.migrations",
 )  # fmt: skip
 _KEPT = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 _DIES_WITH_PARENT = 1
