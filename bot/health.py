@@ -24,7 +24,7 @@ async def readiness(
     if telegram is not None:
         checks["telegram"] = telegram.poller.problem if telegram.poller is not None else ""
     if slack is not None:
-        checks["slack"] = slack.socket.problem if slack.socket is not None else ""
+        checks["slack"] = slack.me.problem or (slack.socket.problem if slack.socket is not None else "")
     return checks
 
 

@@ -21,18 +21,20 @@ _SLACKBOT = "USLACKBOT"
 
 
 class Me:
-    """Our own account. Everything but the class is known once Slack has told us, which sets `named`."""
+    """Our own account: known once Slack has told us, which sets `named`; until then `problem` says why it does not."""
 
     def __init__(self) -> None:
         self.team = ""
         self.user = ""
         self.bot = ""
         self.name = ""
+        self.problem = ""
         self.named = asyncio.Event()
 
     def learn(self, team: str, user: str, bot: str, name: str) -> None:
         """Take down who we are."""
         self.team, self.user, self.bot, self.name = team, user, bot, name
+        self.problem = ""
         self.named.set()
 
     @property

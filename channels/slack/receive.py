@@ -4,11 +4,13 @@ import asyncio
 import logging
 from typing import Any, TypeVar
 
+import aiohttp
 from pydantic import ValidationError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.slack import assistant
-from channels.slack.client import translated
+from channels.slack.client import TOKEN_REFUSED, code_of
 from channels.slack.inbound import (
     KnownThread,
     Me,
@@ -22,7 +24,6 @@ from channels.slack.inbound import (
 from channels.slack.modals import MENU, MENU_ANYWHERE, Accept, Modals
 from channels.slack.payloads import AssistantStarted, Interaction, Joined, Message, Payload, SlashCommand
 from channels.slack.responses import Responses
-from core.channel import Refused, TryLater
 from core.envelopes import Inbound
 from core.inbox import Busy
 from storage.clock import Clock
@@ -33,6 +34,8 @@ EVENT, COMMAND, INTERACTION = "events_api", "slash_commands", "interactive"
 NAME_SECONDS = 2.5
 """How long a delivery waits for our own name; Slack waits three seconds, and delivers again."""
 LONGEST_PAUSE = 30.0
+
+_REFUSED = "Slack refuses the bot token: set a valid SLACK_BOT_TOKEN and restart"
 
 _P = TypeVar("_P", bound=Payload)
 
@@ -197,15 +200,18 @@ async def introduce(client: AsyncWebClient, me: Me) -> None:
     failures = 0
     while not me.named.is_set():
         try:
-            async with translated(posting=False):
-                answer = await client.auth_test()
-            me.learn(
-                team=str(answer["team_id"]),
-                user=str(answer["user_id"]),
-                bot=str(answer.get("bot_id") or ""),
-                name=str(answer.get("user") or ""),
-            )
-        except (TryLater, Refused) as error:
-            failures += 1
-            log.warning("Slack can't be reached yet", extra={"error": type(error.__cause__).__name__})
-            await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2**failures))
+            answer = await client.auth_test()
+        except SlackApiError as error:
+            refused = code_of(error) in TOKEN_REFUSED
+            problem = _REFUSED if refused else f"Slack does not tell us who we are ({code_of(error)}); trying again"
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            problem = f"Slack can't be reached ({type(error).__name__}); trying again"
+        else:
+            name, bot = str(answer.get("user") or ""), str(answer.get("bot_id") or "")
+            me.learn(str(answer["team_id"]), str(answer["user_id"]), bot, name)
+            return
+        failures += 1
+        if problem != me.problem:
+            log.warning(problem)
+        me.problem = problem
+        await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2**failures))

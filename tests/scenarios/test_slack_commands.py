@@ -78,7 +78,7 @@ async def test_in_a_thread_a_word_with_an_exclamation_mark_is_a_command(slack: S
 
 async def test_an_unknown_command_says_so(dm: SlackTalk) -> None:
     await dm.command("/prowex statsu")
-    assert "/status" in await dm.answer()
+    assert "Did you mean /prowex status?" in await dm.answer()
 
 
 @both

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from channels.slack import receive
 from core import inbox
 from storage.tables import InboxEntry
 from tests.scenarios.slack_town import HOOK, HTTP, SlackTown
@@ -230,3 +231,19 @@ async def test_while_nobody_knows_who_we_are_slack_is_asked_to_come_again(quiet_
 
 async def test_nothing_is_asked_of_slack_to_be_called(slack: SlackTown) -> None:
     assert slack.slack.journal.of("apps.connections.open") == []
+
+
+async def test_a_refused_bot_token_is_told_once(
+    quiet_slack: SlackTown, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receive, "LONGEST_PAUSE", 0.05)
+    fault = quiet_slack.slack.faults.fail("auth.test", "invalid_auth", count=None)
+    await quiet_slack.start()
+    await quiet_slack.slack.wait_for(lambda: len(quiet_slack.slack.journal.of("auth.test")) > 3)
+    async with aiohttp.ClientSession() as http, http.get(f"{quiet_slack.url}/readyz") as response:
+        assert "SLACK_BOT_TOKEN" in (await response.json())["checks"]["slack"]
+    assert sum("SLACK_BOT_TOKEN" in record.getMessage() for record in caplog.records) == 1
+    quiet_slack.slack.faults.remove(fault)
+    ann = quiet_slack.direct("Ann")
+    await ann.say("hi")
+    assert await ann.answer() == "echo: hi"
