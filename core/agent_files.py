@@ -140,7 +140,7 @@ def from_toml(text: str, catalogue: Catalogue) -> Plan:
 def _unreadable(error: Exception) -> str:
     """Return where the text stops being TOML, without repeating it."""
     where = _WHERE.search(str(error))
-    place = f"Line {where[1]}" if where else "The file"
+    place = f"Line {where[1]}" if where else "The end" if "end of document" in str(error) else "The file"
     return f"{place} is not written as TOML: it needs `name = \"value\"` in each line, and long texts in '''."
 
 
