@@ -176,11 +176,11 @@ class App:
             self.process.signal(signal.SIGKILL)
             await self.process.wait(10)
 
-    async def call(self, operation: str) -> dict[str, Any]:
-        """Run `prowex call OPERATION --json` beside it, and return the answer."""
+    async def call(self, operation: str, *fields: str) -> dict[str, Any]:
+        """Run `prowex call OPERATION name=value … --json` beside it, and return the answer."""
         log = self.folder / f"call-{time.monotonic_ns()}.log"
         process = await self._zygote.start(
-            ["call", operation, "--json"], self._environment, folder=self.folder, log=log
+            ["call", operation, *fields, "--json"], self._environment, folder=self.folder, log=log
         )
         status = await process.wait(30)
         output = log.read_text()

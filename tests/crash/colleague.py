@@ -86,12 +86,12 @@ class Colleague(Talker):
         while time.monotonic() < deadline:
             token = new_token()
             word, card = (text.removeprefix("/"), shows) if text else (token, f"I don't know /{token}")
-            before, notices = self._cards(card), self._cards(NOTICE)
+            before, notices = self.cards(card), self.cards(NOTICE)
             said = Said(shows=card)
             self.said.append(said)
             act = await self._slack.command(self._channel, f"/prowex {word}", by=self._who)
             if (await act.outcome()).acknowledged:
-                await self.until(lambda: self._cards(card) > before or self._cards(NOTICE) > notices)  # noqa: B023
+                await self.until(lambda: self.cards(card) > before or self.cards(NOTICE) > notices)  # noqa: B023
                 return
             said.sure = False
             await asyncio.sleep(0.3)
@@ -137,19 +137,27 @@ class Direct(Colleague):
         """Give a command: by slash, and `/stop` by message."""
         await (super().command if text == "/stop" else self.slash)(text, shows)
 
+    async def fill_in(self, command: str, values: dict[str, str]) -> None:
+        """Give a slash command that opens a modal, fill that in, and send it off until it is taken."""
+        deadline = time.monotonic() + ANSWERED_WITHIN
+        while not self._who.views and time.monotonic() < deadline:
+            act = await self._slack.command(self._channel, f"/prowex {command}", by=self._who)
+            await act.outcome()
+            await asyncio.sleep(0.3)
+        while self._who.views and time.monotonic() < deadline:
+            answer = await self._slack.submit(self._who, values)
+            if answer.action in ("clear", "closed"):
+                return
+            await asyncio.sleep(0.3)
+
 
 class InThread(Colleague):
-    """Somebody who turns to the bot in a channel and goes on in the thread, while another talks around it.
-
-    Attributes:
-        overheard: words that were not meant for the bot.
-    """
+    """Somebody who turns to the bot in a channel and goes on in the thread, while another talks around it."""
 
     for_one = True
 
     def __init__(self, slack: FakeSlack, echo: Echo, channel: Channel, who: Person, other: Person) -> None:
         super().__init__(slack, echo, channel, who, f"#{channel.name}/{who.name}")
-        self.overheard: list[str] = []
         self._other = other
         self._root = ""
 
@@ -187,9 +195,7 @@ class InThread(Colleague):
 
     async def _talk_around(self) -> None:
         """Let the other talk to this person in the thread, and to everybody in the channel."""
-        word = new_token().replace("zq", "wx")
-        self.overheard.append(word)
-        by, root = self._other, self._root
+        word, by, root = self.secret(), self._other, self._root
         await self._slack.say(self._channel, f"@{self._who.handle} lunch at noon? {word}", by=by, thread=root)
         await self._slack.say(self._channel, f"does anybody know {word}?", by=by)
 

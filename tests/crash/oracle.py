@@ -14,6 +14,7 @@ STOPPED = "⏹ Stopped."
 FAILED = "could not answer"
 _CARDS = re.compile(
     r"I don't know /|What you can do here|A new conversation\.|Nothing is running|Stopped\. What was said|Hello! I am|"
+    r"Welcome, you are in|Name – |Instructions – |Model – |is there\. It is yours|You said yes to that already|"
     r"Status|There is nothing to repeat|That answer is no longer|That is more than|I still have \d+ of your"
 )
 

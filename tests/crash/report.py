@@ -18,6 +18,7 @@ INVARIANTS = {
     "half": "no half answer stands beside or instead of a whole one",
     "I5": "answers keep the chat's order",
     "I6": "no more is left behind than kills and lost answers explain",
+    "once": "what was asked for once is done once",
     "maybe": "nothing is said to be uncertain that the platform can be asked for",
     "slack": "nothing that we write on Slack mentions anybody",
     "I7": "what was not acknowledged is delivered later",

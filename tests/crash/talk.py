@@ -26,6 +26,7 @@ class Talker(ABC):
     Attributes:
         lanes: how many things may be under way in the chat at a time.
         again: how many cards were asked for again.
+        secrets: words that must not be readable anywhere, beside the tokens.
         place: where a lost answer belongs that this chat may show a trace of.
         reads_back, for_one: see `judge`.
     """
@@ -36,6 +37,7 @@ class Talker(ABC):
     def __init__(self, name: str, echo: Echo) -> None:
         self.name = self.place = name
         self.said: list[Said] = []
+        self.secrets: list[str] = []
         self.lanes = 1
         self.again = 0
         self._echo = echo
@@ -122,19 +124,25 @@ class Talker(ABC):
         if not text:
             token = new_token()
             text, shows = f"/{token}", f"I don't know /{token}"
-        before = self._cards(shows)
-        notices = self._cards(NOTICE)
+        before = self.cards(shows)
+        notices = self.cards(NOTICE)
         self.said.append(Said(shows=shows))
         await self.say(text)
-        await self.until(lambda: self._cards(shows) > before or self._cards(NOTICE) > notices)
+        await self.until(lambda: self.cards(shows) > before or self.cards(NOTICE) > notices)
 
-    def _cards(self, shows: str) -> int:
+    def cards(self, shows: str) -> int:
+        """Return how many messages match a pattern."""
         return sum(re.search(shows, one.text) is not None for one in self.seen())
+
+    def secret(self) -> str:
+        """Return a word that must not be readable anywhere, and that the model does not repeat."""
+        self.secrets.append(new_token().replace("zq", "wx"))
+        return self.secrets[-1]
 
     async def show_again(self) -> None:
         """Press the button of the newest notice, and wait for what it shows."""
         before = len(self.seen())
-        if self._cards(NOTICE) and await self.press("Show it again"):
+        if self.cards(NOTICE) and await self.press("Show it again"):
             self.again += 1
             await self.until(lambda: len(self.seen()) > before)
 
@@ -151,11 +159,11 @@ class Talker(ABC):
         token = new_token()
         said = Said(token, stopped=True)
         self.said.append(said)
-        stops = self._cards(STOPPED)
+        stops = self.cards(STOPPED)
         await self.say(f"[[len=2400 slow=6]] tell me {token}")
         await asyncio.sleep(after)
         await self.command("/stop", STOP_CARD)
-        await self.until(lambda: self._whole(token) or self._cards(STOPPED) > stops)
+        await self.until(lambda: self._whole(token) or self.cards(STOPPED) > stops)
 
     async def retry(self) -> None:
         """Ask something, and once it is answered ask for another answer."""

@@ -46,8 +46,8 @@ async def on_telegram(world: World) -> None:
 async def on_slack(world: World) -> None:
     """Three people in direct chats, one in a thread among others, one with commands in a channel; pauses."""
     await world.welcome_workspace()
-    for method in ("chat.postMessage", "chat.update"):
-        world.slack.faults.fail(method, "ratelimited", status=429, retry_after=1, nth=4)
+    ann_s = world.direct("Ann")
+    world.slack.faults.fail("chat.postMessage", "ratelimited", status=429, retry_after=1, nth=4, channel=ann_s.place)
 
     async def ann(one: Direct) -> None:
         await one.ask()
@@ -75,8 +75,7 @@ async def on_slack(world: World) -> None:
         await one.command("/status", "Status")
 
     await asyncio.gather(
-        ann(world.direct("Ann")), cat(world.direct("Cat")), dan(world.direct("Dan")), bob(world.thread()),
-        fay(world.top()),
+        ann(ann_s), cat(world.direct("Cat")), dan(world.direct("Dan")), bob(world.thread()), fay(world.top())
     )  # fmt: skip
 
 

@@ -71,6 +71,9 @@ class World:
         failures: the model is away for a while, so sentences that say so are no surprise.
         database: a PostgreSQL database's address; SQLite if empty. Then each process has a data folder of its own, and
             they share the key ring.
+
+    Attributes:
+        wanted: what the database must hold at the end: a name, a query for a number, and the number.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class World:
         self.model = FakeOpenAI()
         self.model.rules.append(self.echo)
         self.people: list[Talker] = []
+        self.wanted: list[tuple[str, str, int]] = []
         self.extra_troubles: list[Trouble] = []
         self._zygote = zygote
         self._faults = faults
@@ -206,6 +210,13 @@ class World:
         await self.app.up()
         await self.platform.connected()
 
+    async def restart(self, *faults: str) -> None:
+        """End the product well and start it again, with faults."""
+        await self.app.end()
+        self.app.faults[:] = faults
+        await self.app.start()
+        await self.up()
+
     # the end
 
     def troubles(self) -> list[Trouble]:
@@ -312,7 +323,7 @@ class World:
         """No word of a message stands readable in any file: database, its log, the stored files, our log."""
         tokens = {said.token for one in self.people for said in one.said if said.token}
         tokens |= {said.shows.rpartition("/")[2] for one in self.people for said in one.said if "zq" in said.shows}
-        tokens |= {word for one in self.people if isinstance(one, InThread) for word in one.overheard}
+        tokens |= {word for one in self.people for word in one.secrets}
         for path in self.folder.rglob("*"):
             if not path.is_file():
                 continue
@@ -334,6 +345,9 @@ class World:
                 verdict.break_("I8", f"{count} turns don't have exactly {what}")
         if self.channel in SLACK and (count := (await self.query(_UNCERTAIN))[0][0]):
             verdict.break_("maybe", f"{count} parts are maybe_sent that can be looked up")
+        for what, query, wanted in self.wanted:
+            if (count := (await self.query(query))[0][0]) != wanted:
+                verdict.break_("once", f"{count} {what}, {wanted} expected")
         if held := (await self.query("SELECT count(*) FROM lanes WHERE holder IS NOT NULL"))[0][0]:
             verdict.break_("rows", f"{held} lanes are still held after a good end")
         if not self.database and await self.query("PRAGMA integrity_check") != [("ok",)]:
