@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from dataclasses import field as default
 from datetime import timedelta
 
@@ -139,6 +139,8 @@ async def next_question(
     problem = problems.get(asked, "")
     now = (await form.present(call, so_far.values)).get(asked)
     field = await _field(call, form, asked, now, "" if problem == MISSING else problem)
+    if asking(form.model_fields[asked]).only_question:
+        field = replace(field, required=True)
     return _question(operation, so_far, field, form_id)
 
 
