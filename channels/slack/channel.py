@@ -185,9 +185,10 @@ class SlackChannel:
 
     async def _show_from_outside(self, target: Target, piece: Piece) -> str:
         """Answer in a channel that we are not in as Slack allows it, else in the person's direct chat."""
-        channel, _ = _place(target)
+        channel, thread = _place(target)
         invite = f"I am not in this channel. To talk with me here, write `/invite @{self._me.name}`."
-        if await self._responses.answer(channel, target.only_for, _message(piece, invite)):
+        there = {"thread_ts": thread} if thread else {}
+        if await self._responses.answer(channel, target.only_for, {**_message(piece, invite), **there}):
             return f"{EPHEMERAL}{channel}"
         direct = await self._direct(target)
         message = _message(piece, f"You asked this in <#{channel}>. {invite.replace('this', 'that')}")

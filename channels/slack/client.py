@@ -43,6 +43,7 @@ _REASONS = {
     "file_uploads_disabled": "the workspace takes no files",
     "storage_limit_reached": "the workspace has no room left for files",
     "messages_tab_disabled": "the app's messages tab is switched off",
+    "thread_not_found": "the thread is gone",
     "cannot_dm_bot": "bots can't be written to",
 }
 

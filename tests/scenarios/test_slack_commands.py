@@ -284,3 +284,24 @@ async def test_a_newcomer_comes_in_by_code(quiet_slack: SlackTown) -> None:
     [there] = quiet_slack.in_channel("general", "Ann")
     await there.say("hi", mention=True)
     assert "permit" in await there.answer()
+
+
+async def test_between_two_others_a_command_is_answered_to_who_gave_it(slack: SlackTown) -> None:
+    ann, bob = slack.slack.person("Ann"), slack.slack.person("Bob")
+    between = slack.slack.world.new_channel("directmessage", "im", [ann, bob])
+    talk = SlackTalk(slack, between, ann)
+    await talk.command("/prowex status")
+    [message] = await talk.messages()
+    assert message.only_for == ann.id
+    assert "Model" in message.text
+    assert "write to me directly" in message.text
+
+
+async def test_the_shortcut_works_where_we_are_not(slack: SlackTown) -> None:
+    [ann] = slack.in_channel("elsewhere", "Ann", bot=False)
+    said = await ann.say("nothing to do with you")
+    await (await slack.slack.shortcut(said, "prowex_menu", by=ann.who)).outcome()
+    slack.slack.fill_in(ann.who, {"command": "status"})
+    await slack.slack.submit(ann.who)
+    [message] = await ann.messages()
+    assert (message.only_for, "/invite @prowex" in message.text) == (ann.who.id, True)

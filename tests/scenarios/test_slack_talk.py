@@ -1,6 +1,7 @@
 """People talk with the assistant on Slack: in direct messages, channels and threads."""
 
 import asyncio
+import logging
 
 import pytest
 
@@ -283,3 +284,19 @@ async def test_many_people_are_answered_side_by_side(slack: SlackTown) -> None:
     await asyncio.gather(*(one.say(f"hi from {one.who.name}") for one in people))
     await slack.settled(20)
     assert [one.shows() for one in people] == [[f"echo: hi from {one.who.name}"] for one in people]
+
+
+async def test_no_log_holds_what_people_say(slack: SlackTown, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    [ann] = slack.in_channel("general", "Ann")
+    for method, error in (("chat.update", "invalid_blocks"), ("chat.postMessage", "some_error"), ("users.info", "x")):
+        slack.slack.faults.fail(method, error)
+        await ann.say("the canary sings", mention=True)
+        await slack.settled()
+    slack.slack.faults.fail("chat.postMessage", status=503)
+    await ann.say("the canary sings again", mention=True)
+    await slack.settled()
+    await ann.say("the canary" * 5, raw=True, mention=True)
+    await slack.settled()
+    ours = [record for record in caplog.records if not record.name.startswith(("aiosqlite", "tortoise", "openai"))]
+    assert [record.getMessage() for record in ours if "canary" in f"{record.getMessage()} {record.__dict__}"] == []
