@@ -31,8 +31,11 @@ from core.operations import (
     agents_versions,
     approvals,
     conversation,
+    conversations,
     form_operations,
     people,
+    privacy,
+    summaries,
 )
 from core.operations.registry import Services
 from core.operations.typed import is_urgent
@@ -52,8 +55,8 @@ from storage.migrations import upgrade
 from storage.sealing import Sealer
 
 OPERATION_MODULES = (
-    agents, agents_files, agents_here, agents_versions, approvals, conversation, form_operations, people,
-    operator_operations,
+    agents, agents_files, agents_here, agents_versions, approvals, conversation, conversations, form_operations,
+    people, privacy, summaries, operator_operations,
 )  # fmt: skip
 """The modules whose operations exist; importing them registers the operations."""
 

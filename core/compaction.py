@@ -11,6 +11,7 @@ from uuid import UUID
 
 from core import replies
 from core.agents import Answering
+from core.conversations import ref_of
 from core.envelopes import Body, Button
 from core.history import (
     CONTEXT_CHARACTERS,
@@ -42,11 +43,6 @@ AGAIN_AFTER = 10
 """Turns until a summary that failed is tried again."""
 _OFFLINE = "offline"
 _T = TypeVar("_T")
-
-
-def ref_of(row_id: UUID) -> str:
-    """Return twelve characters that stand for a row in a button."""
-    return row_id.hex[-12:]
 
 
 def body_of(messages: int, text: str, summary_id: UUID) -> Body:

@@ -1,4 +1,4 @@
-"""Operations on the talk itself: start, help, new, stop, retry, status, show again."""
+"""Operations on the talk itself: start, help, new, stop, retry, status, settings, show again."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from storage.tables import Chat, InboundState, InboxEntry, Lane, Reply, Turn, Tu
 
 _KEPT = (
     "I keep what we write to each other, sealed, so that I can look back at it; only the model that answers sees it. "
-    "/new starts afresh, /help shows what I can do."
+    "/privacy shows what is kept, /new starts afresh, /help shows what I can do."
 )
 
 
@@ -49,8 +49,10 @@ async def new(call: Call, form: NoFields) -> Card:
     """Begin a new conversation in this chat."""
     chat = await Chat.get(id=call.in_chat().id)
     answering = await call.services.agents.of_chat(chat)
+    kept = chat.conversation_id is not None and await Turn.exists(conversation_id=chat.conversation_id)
     await agents.begin_conversation(chat.id, answering.agent_id, call.services.clock)
-    return Card(text="A new conversation. I no longer look back at what we said before.")
+    text = "A new conversation. I no longer look back at what we said before."
+    return Card(text=f"{text} That is kept: /conversations lists it." if kept else text)
 
 
 @operation("chat.stop", "Stop the answer that is being written", standing=Standing.GUEST, effect=Effect.WRITE,
@@ -120,6 +122,49 @@ async def _who_answers(call: Call) -> tuple[str, str]:
     else:
         answering = await services.agents.default()
     return answering.name, answering.plan.model or services.catalogue.default
+
+
+_SETTINGS = (
+    ("agents.here", "Who answers here", "which agent answers here"),
+    ("agents.model", "Model", "which model the agent uses"),
+    ("agents.list", "Agents", "make and change agents"),
+    ("conversations.list", "Conversations", "go back to an older conversation, rename or delete it"),
+    ("conversations.compact", "Summarise", "have me summarise this conversation, so that I keep up"),
+    ("privacy.show", "Privacy", "what is kept about you"),
+    ("people.whoami", "Who am I", "what you are to me"),
+    ("people.invite", "Invite", "let somebody in"),
+    ("people.access", "Workspace", "let a whole workspace in"),
+)
+"""What there is to set, each by the operation that sets it."""
+_ALONE = ("privacy.show", "people.invite")
+"""Those that answer only in a direct message."""
+
+
+@operation("settings.show", "What you can set here", standing=Standing.GUEST, effect=Effect.READ, alias="settings",
+           restricted=True)  # fmt: skip
+async def settings(call: Call, form: NoFields) -> Card:
+    """Say who answers and with which model, and offer what the caller may set."""
+    name, model = await _who_answers(call)
+    in_group = call.chat is not None and call.chat.kind != "private"
+    offered = [
+        (OPERATIONS[operation], label, what)
+        for operation, label, what in _SETTINGS
+        if operation in OPERATIONS
+        and OPERATIONS[operation].standing <= call.standing
+        and not (in_group and operation in _ALONE)
+        and (operation != "people.access" or workspace_of(call))
+    ]
+    lines = [f"- `{operation.command}` – {what}" for operation, _, what in offered]
+    buttons = [Button(label, operation.command) for operation, label, _ in offered]
+    rows = tuple(tuple(buttons[start : start + 2]) for start in range(0, len(buttons), 2))
+    fields = (("Agent", name), ("Model", f"`{model}`"))
+    return Card(title="Settings", text="\n".join(lines), fields=fields, buttons=rows)
+
+
+def workspace_of(call: Call) -> str:
+    """Return the id of the workspace that the chat and the caller are of; empty on channels that have none."""
+    workspace = call.chat.account.partition(":")[2] if call.chat is not None else ""
+    return workspace if workspace and call.external_id.startswith(f"{workspace}:") else ""
 
 
 class ShowForm(Form):

@@ -1,5 +1,6 @@
-"""Operations on who may talk to us: whoami, invite, redeem a code, let a group in."""
+"""Operations on who may talk to us: whoami, invite, redeem a code, let a group or a whole workspace in."""
 
+from enum import StrEnum
 from uuid import UUID
 
 from pydantic import field_validator
@@ -7,12 +8,12 @@ from pydantic import field_validator
 from core import invitations
 from core.access import Mode, Standing
 from core.directory import whole_group
-from core.envelopes import Choice
+from core.envelopes import Button, Choice
 from core.operations.card import Card
-from core.operations.conversation import private_only
+from core.operations.conversation import private_only, workspace_of
 from core.operations.form import Form, NoFields, asked
 from core.operations.registry import Call, Effect, NotPossible, operation
-from storage.tables import Role, User
+from storage.tables import Role, User, Workspace
 
 _CHANNELS = {"telegram": "Telegram", "slack": "Slack", "web": "the web", "console": "the console"}
 
@@ -126,3 +127,57 @@ async def permit(call: Call, form: NoFields) -> Card:
     await whole_group(chat.account, chat.external_id).update(permitted=True, noticed_at=None)
     call.after_commit.append(call.services.directory.forget)
     return Card(text="I answer in this group from now on, when I am mentioned or replied to, to people I know.")
+
+
+class Who(StrEnum):
+    """Who of a workspace may talk to us."""
+
+    EVERYBODY = "everybody"
+    INVITED = "invited"
+
+
+class AccessForm(Form):
+    """Who of the workspace may talk to us."""
+
+    who: Who | None = asked(
+        None, label="Who may talk to me", hint="Everybody in this workspace, or only people who were invited."
+    )
+
+
+@operation("people.access", "Let a whole workspace in", standing=Standing.ADMIN, effect=Effect.WRITE, alias="access")
+async def access(call: Call, form: AccessForm) -> Card:
+    """Show whether everybody in the chat's workspace is let in, or switch it."""
+    if not workspace_of(call):
+        raise NotPossible(
+            "There is no workspace here that could be let in as a whole. /invite lets one person in, and PROWEX_ACCESS "
+            "says whether invitations are needed at all."
+        )
+    account = call.in_chat().account
+    is_open = await Workspace.exists(account=account)
+    if form.who is None or is_open == (form.who is Who.EVERYBODY):
+        return _access_card(is_open=is_open, switched=False)
+    if form.who is Who.INVITED:
+        await Workspace.filter(account=account).delete()
+    elif call.services.mode is Mode.CLOSED:
+        raise NotPossible("This installation takes in nobody new: its operator has set PROWEX_ACCESS to closed.")
+    else:
+        by = call.person.user_id if call.person is not None else None
+        await Workspace.create(account=account, opened_by=by, opened_at=call.services.clock.now())
+    call.after_commit.append(call.services.directory.forget)
+    return _access_card(is_open=not is_open, switched=True)
+
+
+def _access_card(*, is_open: bool, switched: bool) -> Card:
+    if is_open:
+        text = (
+            "Everybody in this workspace may talk to me, without an invitation, and make agents of their own. People "
+            "of other workspaces, in shared channels too, may not."
+        )
+        button = Button("Only who is invited", "/access invited")
+    else:
+        text = "Only people who were invited may talk to me here. /invite lets one in."
+        if switched:
+            text += " Who has talked to me already keeps their account."
+        button = Button("Let everybody in", "/access everybody")
+    state = "everybody" if is_open else "invited"
+    return Card(text=f"Done. {text}" if switched else text, buttons=((button,),), data=(("who", state),))
