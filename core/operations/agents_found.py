@@ -147,7 +147,8 @@ def author(call: Call) -> UUID | None:
 
 def escaped(text: str) -> str:
     """Return `text` so that Markdown shows it as it is."""
-    return re.sub(r"[\\`*_\[\]<>~|]", r"\\\g<0>", text)
+    marked = re.sub(r"[\\`*_<>~|]", r"\\\g<0>", text)
+    return marked.replace("[", "&#91;")  # a backslash before it would begin a formula
 
 
 class AboutAgent(Form):

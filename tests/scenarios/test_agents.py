@@ -108,11 +108,8 @@ async def test_an_edit_asks_what_to_change_and_then_for_that(ann: Talk) -> None:
     assert "-You write.\n+You write well." in ann.shows()[-1]
     await dialog(ann, ("[Undo]", "Writer is as it was in version 1. That is version 3 now."))
     await dialog(ann, ("/agents versions writer", "back to version 1"))
-    assert (await AgentVersion.filter(agent__handle="writer").order_by("number").values_list("note", flat=True)) == [
-        "",
-        "instructions",
-        "back to version 1",
-    ]
+    versions = await AgentVersion.filter(agent__handle="writer").order_by("number")
+    assert [version.note for version in versions] == ["", "instructions", "back to version 1"]
 
 
 async def test_one_value_is_changed_by_a_command(ann: Talk, town: Town) -> None:
