@@ -141,8 +141,8 @@ class Compaction:
         last = await undone.order_by("-id").first()
         if last is None:
             return True
-        grown = await turns_of(conversation_id, before=before, after=last.until_turn).count()
-        return 2 * (grown - WHOLE_TURNS) >= last.messages
+        since = await turns_of(conversation_id, before=before, after=last.id).count()  # ids sort by time
+        return 2 * since >= last.messages
 
     async def _count_since(self, conversation_id: UUID, before: UUID, past: Past) -> int:
         after = past.summary.until_turn if past.summary is not None else None
