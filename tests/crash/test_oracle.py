@@ -113,3 +113,46 @@ def test_the_page_is_read_as_a_person_reads_it() -> None:
     first, second = articles(html)
     assert (first.who, first.text.split(), first.buttons) == ("agent", ["one", "two"], {"Retry": "/retry x"})
     assert (second.who, second.text.strip(), second.state) == ("person", "three", "waiting")
+
+
+def test_an_answer_to_nobody_is_found() -> None:
+    (first, nobody) = answers(ONE, "talk among people")
+    assert broken(judged([Said(ONE)], [first, nobody], [(ONE,), ()])) == ["I2"]
+
+
+def test_what_is_told_as_uncertain_must_not_be_something_that_can_be_looked_up() -> None:
+    said = [Said(shows="I don't know /a")]
+    assert broken(judged(said, [NOTICE], [], 0.0, reads_back=True)) == ["maybe"]
+    assert broken(judged(said, [NOTICE], [], 0.0, reads_back=True, for_one=True)) == []
+
+
+def test_what_one_alone_sees_may_be_lost_with_its_notice_only_where_two_things_went_wrong() -> None:
+    said = [Said(shows="I don't know /a")]
+    assert broken(judged(said, [], [], 0.0, for_one=True)) == ["I1"]
+    assert broken(judged(said, [], [], 0.0, 1.0, for_one=True)) == []
+    assert broken(judged(said, [], [], 0.0, 1.0)) == ["I1"]
+
+
+def test_what_was_not_acknowledged_may_be_answered_once_or_not() -> None:
+    said, card = [Said(shows="I don't know /a", sure=False)], "I don't know /a. /help lists what you can do."
+    assert broken(judged(said, [], [])) == []
+    assert broken(judged(said, [card], [])) == []
+    assert broken(judged(said, [card, card], [])) == ["I2"]
+
+
+def test_only_what_came_again_may_overtake_what_was_not_taken_yet() -> None:
+    first, second = answers(ONE, TWO)
+    early, late = Said(ONE, sent=1.0, kept=3.0, again=True), Said(TWO, sent=2.0, kept=2.5)
+    calls = [(ONE,), (TWO,)]
+    assert broken(judged([early, late], [second, first], calls)) == []
+    early.again = False
+    assert broken(judged([early, late], [second, first], calls)) == ["I5"]
+    early.again, late.sent = True, 3.5
+    assert broken(judged([early, late], [second, first], calls)) == ["I5"]
+
+
+def test_what_is_said_around_a_message_is_not_asked() -> None:
+    echo = Echo()
+    text = f"[Said before in this thread:]\n> Eve: lunch {TWO}?\n> more\n\nBob: hello {ONE}"
+    echo({"messages": [{"role": "user", "content": text}]})
+    assert echo.calls == [(ONE,)]

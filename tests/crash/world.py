@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import re
 import shutil
 import sqlite3
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +15,14 @@ from typing import Any, Self
 import asyncpg
 
 from tests.crash.app import App
-from tests.crash.browser import Browser, as_seen
+from tests.crash.browser import Browser
 from tests.crash.colleague import AtTheTop, Direct, InThread
 from tests.crash.echo import Echo
 from tests.crash.friend import Friend
 from tests.crash.oracle import Trouble, Verdict, judge
 from tests.crash.platforms import SLACK_PAUSES, OnSlack, OnTelegram, Platform
 from tests.crash.talk import Talker
+from tests.crash.traces import judge_bytes, judge_database, judge_page, judge_processes
 from tests.crash.zygote import Zygote
 from tests.servers.openai import FakeOpenAI
 from tests.servers.slack import FakeSlack
@@ -45,21 +44,6 @@ _FREE = {
     "SLACK_EDITS_PER_MINUTE": "100000",
     "PROWEX_DEFAULT_MODEL": "openai:gpt-5-mini",
 }
-_SETTLED = {
-    "inbox": {"done", "ignored", "refused"},
-    "turns": {"done", "stopped", "failed"},
-    "replies": {"delivered"},
-    "parts": {"sent", "maybe_sent", "orphaned", "deleted"},
-}
-_ONCE = {
-    "a reply": "SELECT count(*) FROM turns t WHERE (SELECT count(*) FROM replies WHERE turn_id = t.id) != 1",
-    "an end": "SELECT count(*) FROM turns t WHERE (SELECT count(*) FROM steps WHERE turn_id = t.id) != 1",
-}
-
-_UNCERTAIN = (
-    "SELECT count(*) FROM parts JOIN replies ON replies.id = parts.reply_id "
-    "WHERE parts.state = 'maybe_sent' AND replies.only_for = ''"
-)
 
 
 class World:
@@ -271,7 +255,7 @@ class World:
             await self.rest(timeout)
         for one in self.people:
             if isinstance(one, Browser):
-                await self._judge_page(one, verdict)
+                await judge_page(one, verdict)
         for app in self._apps:
             try:
                 verdict.counts["end seconds"] += round(await app.end())
@@ -281,9 +265,11 @@ class World:
         for one in self.people:
             found = self.verdict_of(one)
             verdict.add(found)
-        self._judge_process(verdict)
-        self._judge_bytes(verdict)
-        await self._judge_database(verdict)
+        judge_processes(self._apps, verdict)
+        judge_bytes(self.folder, self._words(), verdict)
+        if not self.database and await self.query("PRAGMA integrity_check") != [("ok",)]:
+            verdict.break_("I10", "the database is damaged")
+        await judge_database(self.query, self.wanted, verdict, reads_back=self.channel in SLACK)
         for invariant, what in self.platform.wrongs():
             verdict.break_(invariant, what)
         expected = sum(said.wholes for one in self.people for said in one.said if said.token)
@@ -291,67 +277,11 @@ class World:
         verdict.counts["expected answers"] += expected
         return verdict
 
-    async def _judge_page(self, browser: Browser, verdict: Verdict) -> None:
-        """The page that followed the stream shows what a page shows that is opened now, and every message once."""
-        try:
-            page = await browser.read_page()
-        except OSError as error:
-            verdict.break_("web", f"the page can't be read: {error}")
-            return
-        fresh = [(one.id, one.text) for one in as_seen(page)]
-        followed = [(one.id, one.text) for one in browser.seen()]
-        if fresh != followed:
-            verdict.break_("web", f"the open page differs from a fresh one: {followed} and {fresh}")
-        mine = Counter(one.id for one in page if one.who == "person")
-        for message_id in browser.sent:
-            if mine[message_id] != 1:
-                verdict.break_("I1", f"an acknowledged message is {mine[message_id]} times on the page")
-        for refusal in browser.refusals:
-            verdict.break_("I1", f"the page's message was refused: {refusal}")
-
-    def _judge_process(self, verdict: Verdict) -> None:
-        for app in self._apps:
-            verdict.counts["kills"] += len(app.kills)
-            verdict.counts["starts"] += len(app.starts)
-            for status in app.odd_ends:
-                verdict.break_("process", f"{app.log.name}: it ended by itself with {status}")
-            log = app.log_text()
-            for line in re.findall(r"^.*(?:Traceback|never retrieved|CRITICAL).*$", log, re.MULTILINE)[:3]:
-                verdict.break_("log", f"{app.log.name}: {line[:200]}")
-
-    def _judge_bytes(self, verdict: Verdict) -> None:
-        """No word of a message stands readable in any file: database, its log, the stored files, our log."""
+    def _words(self) -> set[str]:
+        """Return words that nothing but the chats may show."""
         tokens = {said.token for one in self.people for said in one.said if said.token}
         tokens |= {said.shows.rpartition("/")[2] for one in self.people for said in one.said if "zq" in said.shows}
-        tokens |= {word for one in self.people for word in one.secrets}
-        for path in self.folder.rglob("*"):
-            if not path.is_file():
-                continue
-            data = path.read_bytes()
-            verdict.counts["bytes searched"] += len(data)
-            for token in tokens:
-                if token.encode() in data:
-                    verdict.break_("secret", f"{path.relative_to(self.folder)} holds {token}")
-
-    async def _judge_database(self, verdict: Verdict) -> None:
-        """Nothing is left undone or dead, and no stale process wrote beside the one that had taken over."""
-        for table, settled in _SETTLED.items():
-            for state, count in await self.query(f"SELECT state, count(*) FROM {table} GROUP BY state"):
-                verdict.counts[f"{table} {state}"] += count
-                if state not in settled:
-                    verdict.break_("rows", f"{count} rows of {table} are left as {state}")
-        for what, query in _ONCE.items():
-            if count := (await self.query(query))[0][0]:
-                verdict.break_("I8", f"{count} turns don't have exactly {what}")
-        if self.channel in SLACK and (count := (await self.query(_UNCERTAIN))[0][0]):
-            verdict.break_("maybe", f"{count} parts are maybe_sent that can be looked up")
-        for what, query, wanted in self.wanted:
-            if (count := (await self.query(query))[0][0]) != wanted:
-                verdict.break_("once", f"{count} {what}, {wanted} expected")
-        if held := (await self.query("SELECT count(*) FROM lanes WHERE holder IS NOT NULL"))[0][0]:
-            verdict.break_("rows", f"{held} lanes are still held after a good end")
-        if not self.database and await self.query("PRAGMA integrity_check") != [("ok",)]:
-            verdict.break_("I10", "the database is damaged")
+        return tokens | {word for one in self.people for word in one.secrets}
 
     async def query(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows that a query of the database finds."""
