@@ -119,7 +119,7 @@ class Service:
 
     async def _greet(self, port: int) -> None:
         """Show the operator, on a terminal only, how to get in."""
-        await greet(self._foundation, self._core, port, telegram=self._telegram is not None)
+        await greet(self._foundation, self._core, port, self._channels())
 
     def _dependencies(self) -> WebDependencies:
         foundation, settings = self._foundation, self._foundation.settings

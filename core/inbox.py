@@ -203,8 +203,9 @@ class Inbox:
         now = self._clock.now()
         if not await self._may_notice(arrival, now):
             return False
-        body = Body(self._door.notice(arrival.verdict))
-        await replies.create_once(key, arrival.chat.lane_id, body, now, answers=arrival.inbound.message_id)
+        body, inbound = Body(self._door.notice(arrival.verdict)), arrival.inbound
+        only_for = inbound.origin.person if inbound.origin.place is Place.GROUP else ""
+        await replies.create_once(key, arrival.chat.lane_id, body, now, answers=inbound.message_id, only_for=only_for)
         return True
 
     async def _tell_full(self, lane_id: UUID, refused: Sequence[_Arrival], key: DataKeyHandle) -> None:

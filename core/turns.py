@@ -224,7 +224,9 @@ class Turns:
         if not group and not nameless and "/" not in run.target.chat:
             return Surroundings()
         entries = InboxEntry.filter(lane_id=run.turn.lane_id, body__isnull=False).order_by("-position")
+        ours = Part.filter(reply__lane_id=run.turn.lane_id).order_by("-id")
         known = [entry.message_id for entry in await entries.limit(MOST_KNOWN).only("id", "message_id")]
+        known += [part.message_id for part in await ours.limit(MOST_KNOWN).only("id", "message_id")]
         async with calling(Step.CALL_SURROUNDINGS):
             found = await self._outbox.channel(run.target).surroundings(
                 run.target,
