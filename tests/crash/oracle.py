@@ -53,8 +53,8 @@ class Said:
     again: bool = False
 
     def may_overtake(self, earlier: "Said") -> bool:
-        """Tell whether it may have come in before `earlier`: that was not taken yet, and one came more than once."""
-        return self.sent < earlier.kept and (self.again or earlier.again)
+        """Tell whether it may have come in first: `earlier` was not taken yet, and came again or was taken later."""
+        return self.sent < earlier.kept and (self.again or earlier.again or self.kept < earlier.kept)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import scenarios, zombies
+from tests.crash import forms, outages, scenarios, zombies
 from tests.crash.report import run_all, summary
 from tests.crash.scenarios import HOT, Scenario, point
 from tests.crash.zygote import Zygote
@@ -30,10 +30,35 @@ def chosen() -> list[Scenario]:
         found.append(point("webhook", f"{name}#2", brief=True))
     for name in ("inbox.accept.after", "part.reserved.before", "turn.finish.after", "part.sending.after"):
         found.append(point("web", f"{name}#1", brief=True))
-    found += [scenarios.lost_answer("poll", method, 3) for method in ("sendMessage", "editMessageText")]
+    found += [outages.lost_answer("poll", method, 3) for method in ("sendMessage", "editMessageText")]
     found.append(scenarios.random_kills("poll", 7, 10))
     found.append(scenarios.ends("poll", 0.6))
+    return [*found, *on_slack(), *making_an_agent()]
+
+
+def on_slack() -> list[Scenario]:
+    names = ("inbox.accept.before", "inbox.accept.after", "call.post.after", "part.sending.after", "turn.finish.after")
+    found = [point("slack-socket", f"{name}#2", brief=True) for name in names]
+    found += [
+        point("slack-http", "inbox.accept.after#1", "part.reserved.before#1", brief=True, kind="pairs"),
+        point("slack-http", "call.surroundings.before#1", "call.edit.after#1", brief=True, kind="pairs"),
+        point("slack-http", "turn.admit.after#2"),
+        outages.lost_answer("slack-http", "chat.postMessage", 5),
+        outages.lost_answer("slack-socket", "chat.postEphemeral", 1),
+        outages.lost_ack("slack-socket", "events_api", 2),
+    ]
     return found
+
+
+def making_an_agent() -> list[Scenario]:
+    form, modal, yes = forms.WAYS
+    return [
+        forms.made(form, "poll", "turn.command.after#2"),
+        forms.made(form, "webhook", "inbox.accept.after#3", "call.post.after#1"),
+        forms.made(modal, "slack-http", "inbox.accept.after#1"),
+        forms.made(yes, "poll", "turn.command.before#1"),
+        forms.made(yes, "slack-socket", "turn.command.after#1"),
+    ]
 
 
 @pytest.mark.sqlite
@@ -42,9 +67,10 @@ async def test_whatever_is_killed_people_get_each_answer_once(tmp_path: Path, po
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     async with asyncio.timeout(280), Zygote() as zygote:
         # the longest first
-        those = [zombies.zombie(postgres, "webhook", "call.edit.after#2"), *reversed(chosen())]
+        those = [*chosen(), zombies.zombie(postgres, "slack-socket", "turn.finish.after#2")]
+        those = [zombies.zombie(postgres, "webhook", "call.edit.after#2"), *reversed(those)]
         results = await run_all(zygote, those, JOBS, tmp_path, progress=False)
     failed = {result.name: result.verdict.violations for result in results if result.verdict.violations}
     print(summary(results))
     assert failed == {}
-    assert sum(result.fired for result in results) >= len(HOT) + 25
+    assert sum(result.fired for result in results) >= len(HOT) + 40

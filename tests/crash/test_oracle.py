@@ -140,14 +140,16 @@ def test_what_was_not_acknowledged_may_be_answered_once_or_not() -> None:
     assert broken(judged(said, [card, card], [])) == ["I2"]
 
 
-def test_only_what_came_again_may_overtake_what_was_not_taken_yet() -> None:
+def test_only_what_was_not_taken_yet_may_be_overtaken() -> None:
     first, second = answers(ONE, TWO)
-    early, late = Said(ONE, sent=1.0, kept=3.0, again=True), Said(TWO, sent=2.0, kept=2.5)
+    early, late = Said(ONE, sent=1.0, kept=3.0), Said(TWO, sent=2.0, kept=2.5)
     calls = [(ONE,), (TWO,)]
     assert broken(judged([early, late], [second, first], calls)) == []
-    early.again = False
+    late.kept = 4.0
     assert broken(judged([early, late], [second, first], calls)) == ["I5"]
-    early.again, late.sent = True, 3.5
+    early.again = True
+    assert broken(judged([early, late], [second, first], calls)) == []
+    late.sent = 3.5
     assert broken(judged([early, late], [second, first], calls)) == ["I5"]
 
 
