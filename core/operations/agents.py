@@ -1,6 +1,7 @@
 """Operations on agents: list, show, make, change, copy and delete them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
@@ -14,12 +15,13 @@ from core.agents import MOST_NAME, Plan, clean_name
 from core.envelopes import Button, Choice, Table
 from core.operations.agents_cards import full_card, made_card
 from core.operations.agents_checks import Whose, name_problem, read_settings, team_choices, team_for
-from core.operations.agents_forms import CreateForm, EditForm, Name, changed
+from core.operations.agents_forms import CreateForm, EditForm, Name
 from core.operations.agents_found import (
     AboutAgent,
     button_name,
     changeable,
     escaped,
+    find,
     found,
     in_group,
     locked,
@@ -28,10 +30,11 @@ from core.operations.agents_found import (
     present_plan,
     reference,
     short_id,
+    unknown,
     visible,
     whose,
 )
-from core.operations.agents_saved import MOST_AGENTS, put, refuse_stale, save
+from core.operations.agents_saved import MOST_AGENTS, changed, put, refuse_stale, save
 from core.operations.card import Card
 from core.operations.form import Form, NoFields, asked
 from core.operations.registry import Call, Effect, NotPossible, operation
@@ -42,14 +45,23 @@ _WITH_BUTTON = 6
 
 
 class ListForm(Form):
-    """Which part of the list."""
+    """Which part of the list, or the one agent to show instead."""
 
-    page: int = asked(1, label="Page", hint="Which page of the list.")
+    positional = ("agent",)
+    agent: str | None = asked(None, label="Agent", hint="Show this one, not the list.")
+    page: int = Field(1, description="Which page of the list.")
+
+    @classmethod
+    async def problem_with(cls, call: Call, name: str, value: str, values: Mapping[str, str]) -> str:
+        """Say that an agent isn't there."""
+        return unknown(value) if name == "agent" and value and await find(call, value) is None else ""
 
 
 @operation("agents.list", "List the agents", standing=Standing.MEMBER, effect=Effect.READ, alias="agents", agents=True)
 async def list_(call: Call, form: ListForm) -> Card:
     """List the agents that the caller sees, their own first."""
+    if form.agent:
+        return await _show(call, form.agent)
     every = await visible(call)
     start = max(0, form.page - 1) * _ON_A_PAGE
     page = every[start : start + _ON_A_PAGE]
@@ -79,7 +91,7 @@ async def list_(call: Call, form: ListForm) -> Card:
     if may_change(call, own_team(call) or call.services.team_id):
         buttons.append((Button("Create an agent", "/agents create"), Button("Templates", "/agents templates")))
     if start + _ON_A_PAGE < len(every):
-        buttons.append((Button("More", f"/agents list {form.page + 1}"),))
+        buttons.append((Button("More", f"/agents list page={form.page + 1}"),))
     text = "In a group you see the team's agents. Your own answer in direct messages." if in_group(call) else ""
     known = [
         {"id": str(agent.id), "handle": agent.handle, "name": agent.name, "team": str(agent.team_id)}
@@ -95,7 +107,11 @@ class ShowForm(AboutAgent):
 @operation("agents.show", "Show an agent", standing=Standing.MEMBER, effect=Effect.READ, agents=True)
 async def show(call: Call, form: ShowForm) -> Card:
     """Show an agent with its instructions and settings."""
-    agent = await found(call, form.agent)
+    return await _show(call, form.agent)
+
+
+async def _show(call: Call, typed: str) -> Card:
+    agent = await found(call, typed)
     return await full_card(call, agent, await present_plan(call, agent))
 
 
@@ -157,8 +173,9 @@ async def copy(call: Call, form: CopyForm) -> Card:
     plan = (await present_plan(call, agent)).plan
     name = clean_name(form.name or "") or await _free_name(call, team, plan.name)
     made, answering = await put(call, team, replace(plan, name=name), f"a copy of version {agent.version}")
-    done = f"**{escaped(name)}** is a copy of {escaped(plan.name)}. What you change in it changes only the copy."
-    return await made_card(call, made, answering, done, [])
+    done = f"**{escaped(name)}** is there, a copy of {escaped(plan.name)}."
+    remark = "What you change in the copy changes nothing else."
+    return await made_card(call, made, answering, done, [remark])
 
 
 async def _free_name(call: Call, team: UUID, name: str) -> str:
@@ -173,6 +190,7 @@ async def _free_name(call: Call, team: UUID, name: str) -> str:
 class DeleteForm(AboutAgent):
     """Which agent to delete."""
 
+    changes = True
     confirm: bool = Field(False, description="Really delete it. Without it you are asked first.")
 
 

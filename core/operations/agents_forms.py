@@ -207,12 +207,22 @@ class EditForm(PlanFields, AboutAgent):
     """What to change about an agent; what is left out stays, and an empty text takes away what there is.
 
     Args:
+        to: the new value of `what`, for commands: `/agents edit writer instructions You write.`
         version: what the fields were filled with: a change by somebody else since then is not overwritten.
     """
 
-    positional = ("agent", "what")
+    positional = ("agent", "what", "to")
+    changes = True
     what: What | None = asked(None, label="What to change", hint="One thing at a time.", only_question=True)
+    to: str | None = asked(None, label="New value", hint="What that is to be.", only_question=True)
     version: int | None = Field(None, description="The version that you saw; leave it as it is.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _change_what(cls, values: Any) -> Any:
+        """Take the new value of `what` for that field."""
+        what, to = (values.get("what"), values.get("to")) if isinstance(values, dict) else (None, None)
+        return {what: to, **values} if to is not None and what in set(What) else values
 
     @field_validator("name", "instructions")
     @classmethod
@@ -226,8 +236,6 @@ class EditForm(PlanFields, AboutAgent):
         """Return what can be changed, by the fields' labels."""
         if name == "what":
             return tuple(Choice(each.value, _label(each.value)) for each in What)
-        if name == "agent":
-            return await AboutAgent.choices(call, name)
         return await super().choices(call, name)
 
     @classmethod
@@ -244,6 +252,10 @@ class EditForm(PlanFields, AboutAgent):
         """Say that the agent isn't there, or its new name is taken."""
         if name == "agent":
             return await AboutAgent.problem_with(call, name, value, values)
+        if name == "to":
+            what = values.get("what", "")
+            known = what in set(What) and what not in values
+            return await cls.problem_with(call, what, value, {**values, what: value}) if known else ""
         if name == "name" and value:
             agent = await find(call, values.get("agent", ""))
             return await name_problem(call, agent.team_id, value, but=agent) if agent is not None else ""
@@ -253,12 +265,14 @@ class EditForm(PlanFields, AboutAgent):
     def questions(cls, values: Mapping[str, str]) -> tuple[str, ...]:
         """Ask what to change, then for that."""
         what = values.get("what", "")
+        if "to" in values:
+            return ("agent", "what")
         return ("agent", "what", *(_ASKED_FOR.get(What(what), (what,)) if what in set(What) else ()))
 
     @classmethod
     def enough(cls, values: Mapping[str, str]) -> bool:
         """Ask unless something to change is given."""
-        return any(name in values for name in EDITED)
+        return any(name in values for name in (*EDITED, "to"))
 
     @classmethod
     async def _plan_now(cls, call: Call, values: Mapping[str, str]) -> Plan | None:
@@ -270,32 +284,3 @@ def _label(name: str) -> str:
     extra = EditForm.model_fields[name].json_schema_extra
     assert isinstance(extra, dict)
     return str(getattr(extra["asking"], "label", name))
-
-
-def changed(call: Call, plan: Plan, form: EditForm) -> Plan:
-    """Return the plan with what the form says.
-
-    Raises:
-        NotPossible: the model's provider does not take it.
-    """
-    given = {name: getattr(form, name) for name in form.model_fields_set if name in EDITED}
-    model = given.get("model", plan.model) or ""
-    settings = dict(plan.settings)
-    if "settings" in given:
-        settings = {name: value for name, value in settings.items() if name in OWN_FIELDS}
-    for name in OWN_FIELDS:
-        if name in given and given[name] is None:
-            settings.pop(name, None)
-    try:
-        settings |= read_settings(call, model, given)
-    except Unfit as unfit:
-        raise NotPossible(str(unfit)) from unfit
-    return Plan(
-        name=given.get("name", plan.name),
-        description=given.get("description", plan.description) or "",
-        instructions=given.get("instructions", plan.instructions),
-        model=model,
-        settings=settings,
-        fallbacks=read_fallbacks(given["fallbacks"] or "") if "fallbacks" in given else plan.fallbacks,
-        other_providers=bool(given.get("other_providers", plan.other_providers)),
-    )

@@ -152,9 +152,10 @@ def escaped(text: str) -> str:
 
 
 class AboutAgent(Form):
-    """Which agent."""
+    """Which agent. `changes`: only those that the caller may change are offered."""
 
     positional: ClassVar[tuple[str, ...] | None] = ("agent",)
+    changes: ClassVar[bool] = False
     agent: str = asked(label="Agent", hint="Its name, as /agents lists it.", subject=True)
 
     @classmethod
@@ -162,9 +163,11 @@ class AboutAgent(Form):
         """Return the agents that the caller sees."""
         if name != "agent":
             return await super().choices(call, name)
-        seen = [agent for agent, _ in await visible(call)]
-        names = [(await reference(call, agent), agent) for agent in seen[:24]]
-        return tuple(Choice(typed, f"{agent.name} ({whose(call, agent.team_id)})") for typed, agent in names)
+        return tuple(
+            Choice(short_id(agent.id) if hidden else button_name(agent), f"{agent.name} ({whose(call, agent.team_id)})")
+            for agent, hidden in await visible(call)
+            if not cls.changes or may_change(call, agent.team_id)
+        )
 
     @classmethod
     async def problem_with(cls, call: Call, name: str, value: str, values: Mapping[str, str]) -> str:

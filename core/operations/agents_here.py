@@ -52,7 +52,7 @@ class HereForm(Form):
         return unknown(value)
 
 
-@operation("agents.here", "Who answers here", standing=Standing.GUEST, effect=Effect.WRITE, agents=True)
+@operation("agents.here", "Who answers here", standing=Standing.GUEST, effect=Effect.WRITE)
 async def here(call: Call, form: HereForm) -> Card:
     """Show who answers in this chat and why, or have another agent answer from now on."""
     chat = await Chat.get(id=call.in_chat().id)

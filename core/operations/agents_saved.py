@@ -5,10 +5,12 @@ from uuid import UUID
 
 from core import agents
 from core.agent_changes import changes
+from core.agent_settings import Unfit, read_fallbacks
 from core.agents import Answering, Plan, handle_of
 from core.envelopes import Button
 from core.operations.agents_cards import by, changed_card
-from core.operations.agents_checks import name_problem
+from core.operations.agents_checks import OWN_FIELDS, name_problem, read_settings
+from core.operations.agents_forms import EDITED, EditForm
 from core.operations.agents_found import author, escaped, key_of, present_plan, reference
 from core.operations.asking import OPEN_FOR
 from core.operations.card import Card
@@ -60,6 +62,35 @@ async def save(
     call.after_commit.append(lambda: call.services.agents.forget(agent_id))
     said = done or f"Saved: **{escaped(after.name)}** is at version {number} now."
     return await changed_card(call, await Agent.get(id=agent_id), said, what, remarks)
+
+
+def changed(call: Call, plan: Plan, form: EditForm) -> Plan:
+    """Return the plan with what the form says.
+
+    Raises:
+        NotPossible: the model's provider does not take it.
+    """
+    given = {name: getattr(form, name) for name in form.model_fields_set if name in EDITED}
+    model = given.get("model", plan.model) or ""
+    settings = dict(plan.settings)
+    if "settings" in given:
+        settings = {name: value for name, value in settings.items() if name in OWN_FIELDS}
+    for name in OWN_FIELDS:
+        if name in given and given[name] is None:
+            settings.pop(name, None)
+    try:
+        settings |= read_settings(call, model, given)
+    except Unfit as unfit:
+        raise NotPossible(str(unfit)) from unfit
+    return Plan(
+        name=given.get("name", plan.name),
+        description=given.get("description", plan.description) or "",
+        instructions=given.get("instructions", plan.instructions),
+        model=model,
+        settings=settings,
+        fallbacks=read_fallbacks(given["fallbacks"] or "") if "fallbacks" in given else plan.fallbacks,
+        other_providers=bool(given.get("other_providers", plan.other_providers)),
+    )
 
 
 async def refuse_stale(call: Call, agent: Agent, now: Plan, seen: int | None) -> None:

@@ -116,6 +116,7 @@ class RollbackForm(AboutAgent):
     """Which version of which agent to go back to."""
 
     positional = ("agent", "version")
+    changes = True
     version: int = asked(label="Version", hint="The number of the version to go back to.")
 
 

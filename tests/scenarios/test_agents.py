@@ -140,6 +140,23 @@ async def test_one_value_is_changed_by_a_command(ann: Talk, town: Town) -> None:
     )
 
 
+async def test_the_new_value_may_follow_in_plain_words(ann: Talk) -> None:
+    await dialog(
+        ann,
+        ("/agents create Writer You write.", "is there"),
+        ("/agents edit writer instructions You write poems, e.g. temperature = hot.", "+You write poems, e.g. temper"),
+        ("/agents edit writer temperature 0.5", "Temperature: not set → 0.5"),
+        ("/agents edit writer temperature hot", "Write a number, such as 0.5."),
+        ("0.7", "Temperature: 0.5 → 0.7"),
+        ("/agents edit writer model gpt", "There is no provider “gpt” here"),
+        ("/cancel", "Cancelled"),
+        ("/agents writer", "You write poems"),
+        ("/agents edit", "Its name"),
+    )
+    [shown] = [one for one in ann.town.telegram.visible(ann.chat) if one.text.startswith("Change an agent\n\nAgent")]
+    assert shown.labels == ["Writer (yours)", "Cancel"]
+
+
 async def test_another_providers_model_as_a_fallback_needs_a_yes(ann: Talk) -> None:
     await dialog(
         ann,
@@ -216,10 +233,10 @@ async def test_a_member_copies_the_teams_agent_and_changes_the_copy(ann: Talk, a
     await dialog(
         ann,
         ("/agents edit planner instructions=Sing.", "only admins of the team change it"),
-        ("[Copy it]", "Planner is a copy of Planner"),
+        ("[Copy it]", "Planner is there, a copy of Planner"),
         ("/agents edit planner instructions=Sing.", "Saved"),
-        ("/agents copy planner", "Planner 2 is a copy of Planner"),
-        ("/agents copy planner My own planner", "My own planner is a copy of Planner"),
+        ("/agents copy planner", "Planner 2 is there, a copy of Planner"),
+        ("/agents copy planner My own planner", "My own planner is there, a copy of Planner"),
         ("/agents copy planner Planner", "You have an agent called “planner” already"),
     )
     await dialog(admin, ("/agents show planner", "You plan."))
@@ -236,7 +253,7 @@ async def test_an_agent_of_ones_own_does_not_hide_the_teams_of_the_same_name(ann
         ann,
         ("/agents show planner", "Mine."),
         (f"/agents show {number[1]}", "You plan."),
-        ("[Copy]", "Planner 2 is a copy of Planner"),
+        ("[Copy]", "Planner 2 is there, a copy of Planner"),
     )
 
 
@@ -345,7 +362,7 @@ async def test_the_model_is_shown_and_changed_by_who_may(ann: Talk, admin: Talk,
     await dialog(
         ann,
         ("/model", "Prowex answers here with openai:gpt-5.4-mini (the default)"),
-        ("[Copy it]", "Prowex is a copy of Prowex"),
+        ("[Copy it]", "Prowex is there, a copy of Prowex"),
         ("[Talk here]", "From now on"),
         ("/model", "Which model answers here"),
         ("[offline:handbook]", "Prowex is answered by offline:handbook now."),

@@ -176,6 +176,6 @@ async def test_a_long_list_has_pages(call: Call) -> None:
     assert first.table is not None
     assert second.table is not None
     assert (len(first.table.rows), len(second.table.rows)) == (20, 3)
-    assert first.buttons[-1][0].command == "/agents list 2"
+    assert first.buttons[-1][0].command == "/agents list page=2"
     with pytest.raises(NotPossible, match="no more agents"):
         await run(call, "agents.list", page="3")
