@@ -10,8 +10,9 @@ from statistics import quantiles
 import aiohttp
 import psutil
 
-from tests.bench.people import People, Question
-from tests.bench.processes import Bot, Platforms, import_seconds, running
+from tests.bench.load import MANY, STREAMS, cpu_of, watched
+from tests.bench.people import People, Question, SlackPeople, people_of
+from tests.bench.processes import Bot, import_seconds, running
 
 MEGABYTE = 1 << 20
 
@@ -46,17 +47,17 @@ class Figures:
     lost: list[str] = field(default_factory=list)
 
 
-async def measure(bot: Bot, platforms: Platforms, size: Size, modules: list[str]) -> Figures:
-    """Run `bot` through all phases on fresh platforms."""
+async def measure(bot: Bot, size: Size, modules: list[str]) -> Figures:
+    """Run `bot` through all phases on fresh fakes."""
     figures = Figures()
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as http:
-        people = People(http, platforms)
+        people = people_of(http, bot.fakes)
         async with running(bot, http) as (process, seconds):
             figures.values["first start"] = seconds
             await _one_chat(people, size, figures)
-            await _many_chats(people, process, size, figures)
-            await _streams(people, process, size, figures)
+            await _many_chats(people, bot, process, size, figures)
+            await _streams(people, bot, process, size, figures)
             await people.check(bot.name)
         async with running(bot, http) as (process, seconds):
             figures.values["start"] = seconds
@@ -83,7 +84,7 @@ async def _one_chat(people: People, size: Size, figures: Figures) -> None:
         figures.values |= {"latency p50": cuts[9], "latency p95": cuts[18]}
 
 
-async def _many_chats(people: People, process: psutil.Process, size: Size, figures: Figures) -> None:
+async def _many_chats(people: People, bot: Bot, process: psutil.Process, size: Size, figures: Figures) -> None:
     """Many people, each of whom writes the next message when the last one is answered."""
     chats = range(1001, 1001 + size.chats)
     await _meet(people, chats)
@@ -92,30 +93,44 @@ async def _many_chats(people: People, process: psutil.Process, size: Size, figur
         for number in range(size.each):
             await people.ask(chat, Question(f"chat {chat} message {number}", size.tokens))
 
-    cpu, began = _cpu(process), time.monotonic()
-    await asyncio.gather(*(talk(chat) for chat in chats))
-    messages = size.chats * size.each
+    messages, cpu, began = size.chats * size.each, cpu_of(process), time.monotonic()
+    async with watched(bot.fakes, MANY, figures.values):
+        await asyncio.gather(*(talk(chat) for chat in chats))
     figures.values["messages/s"] = messages / (time.monotonic() - began)
-    figures.values["cpu"] = (_cpu(process) - cpu) / messages
+    figures.values["cpu"] = (cpu_of(process) - cpu) / messages
+    await _acknowledged(people, MANY, figures)
 
 
-async def _streams(people: People, process: psutil.Process, size: Size, figures: Figures) -> None:
+async def _streams(people: People, bot: Bot, process: psutil.Process, size: Size, figures: Figures) -> None:
     """Many answers that all grow at the same time."""
     chats = range(5001, 5001 + size.streams)
     await _meet(people, chats)
     await people.forget_model()
     tokens = round(size.seconds * 10)
-    cpu = _cpu(process)
-    async with _peak_memory(process) as peak:
+    cpu = cpu_of(process)
+    async with _peak_memory(process) as peak, watched(bot.fakes, STREAMS, figures.values):
         await people.write([(chat, Question(f"stream {chat}", tokens, 0.1)) for chat in chats])
         answered = await asyncio.gather(*(people.read(chat) for chat in chats))
     if all(answered):
         last = [(await people.times(chat))[-1] for chat in chats]
         first = min(one.asked_at for one in last)
         figures.values["streams"] = (max(one.shown_at for one in last) - first).total_seconds()
-    figures.values["streams cpu"] = _cpu(process) - cpu
+    figures.values["streams cpu"] = cpu_of(process) - cpu
     figures.values["streams model"] = max(await people.model_seconds(), default=0.0)
     figures.values["peak memory"] = max(peak)
+    await _acknowledged(people, STREAMS, figures)
+
+
+async def _acknowledged(people: People, phase: str, figures: Figures) -> None:
+    """Note how long Slack waited for the acknowledgements of this phase."""
+    if not isinstance(people, SlackPeople):
+        return
+    taken = await people.acknowledged()
+    if len(taken.people) > 1:
+        cuts = quantiles(taken.people, n=100, method="inclusive")
+        figures.values |= {f"acknowledged p50, {phase}": cuts[49], f"acknowledged p99, {phase}": cuts[98]}
+    figures.values["acknowledged last"] = max(figures.values.get("acknowledged last", 0.0), *taken.all)
+    figures.values["repeated"] = float(taken.repeated)
 
 
 async def _meet(people: People, chats: range) -> None:
@@ -123,11 +138,8 @@ async def _meet(people: People, chats: range) -> None:
     await people.write([(chat, Question(f"hello {chat}", 5)) for chat in chats])
     await asyncio.gather(*(people.read(chat) for chat in chats))
     await asyncio.sleep(1)
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    if isinstance(people, SlackPeople):
+        await people.acknowledged()
 
 
 @asynccontextmanager

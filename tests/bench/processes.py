@@ -1,4 +1,4 @@
-"""The processes of a bench: the two fake platforms, and one bot at a time."""
+"""The processes of a bench: a fake chat platform, a fake model, and one bot at a time."""
 
 import asyncio
 import os
@@ -7,14 +7,15 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
 import psutil
 
+from tests.bench.platforms import PLATFORMS, Platform
+
 ROOT = Path(__file__).parents[2]
-TOKEN = "4242:fake-telegram-token-for-tests-only"
 MODEL = "gpt-5.4-mini"
 READY_SECONDS = 60.0
 STOP_SECONDS = 40.0
@@ -25,11 +26,21 @@ class BotDied(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Platforms:
-    """Where the fake platforms are."""
+class Fake:
+    """A fake server that runs."""
 
-    telegram: str
-    openai: str
+    name: str
+    url: str
+    process: psutil.Process
+
+
+@dataclass(frozen=True, slots=True)
+class Fakes:
+    """What a bot is between: the chat platform, of the kind `kind`, and the model."""
+
+    kind: Platform
+    chats: Fake
+    model: Fake
 
 
 @dataclass(slots=True)
@@ -38,48 +49,48 @@ class Bot:
 
     Args:
         command: Python's arguments.
-        ready_url: answers 200 when it is ready; empty: it is ready once it asks Telegram for updates.
+        fakes: what it is between; it is ready when it receives from the chat platform,
+        ready_url: and when this answers 200, if it is given.
     """
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str]
     log: Path
+    fakes: Fakes
     ready_url: str = ""
     python: Sequence[str] = field(default_factory=lambda: [sys.executable])
 
 
-def floor(platforms: Platforms, folder: Path) -> Bot:
+def floor(fakes: Fakes, folder: Path) -> Bot:
     """Return the bare bot."""
-    return Bot("floor", [str(ROOT / "tests/bench/floor.py")], _common(platforms), folder / "floor.log")
+    return Bot("floor", [str(ROOT / "tests/bench" / fakes.kind.floor)], _common(fakes), folder / "floor.log", fakes)
 
 
-def prowex(platforms: Platforms, folder: Path) -> Bot:
+def prowex(fakes: Fakes, folder: Path) -> Bot:
     """Return Prowex on SQLite as it is by default, with its rate limits lifted."""
     port = _free_port()
     env = {
-        **_common(platforms),
+        **_common(fakes),
         "PROWEX_DATA_DIR": str(folder / "data"),
         "PROWEX_PORT": str(port),
         "PROWEX_ACCESS": "open",
         "PROWEX_DEFAULT_MODEL": f"openai:{MODEL}",
         "PROWEX_MESSAGES_PER_MINUTE": "1000000",
-        "TELEGRAM_MESSAGES_PER_SECOND": "1000000",
-        "TELEGRAM_CHAT_MESSAGES_PER_SECOND": "1000000",
-        "TELEGRAM_GROUP_MESSAGES_PER_MINUTE": "1000000",
+        **fakes.kind.lifted,
     }
     ready = f"http://127.0.0.1:{port}/healthz"
-    return Bot("Prowex", ["-m", "bot", "--env-file", os.devnull, "run"], env, folder / "prowex.log", ready)
+    return Bot("Prowex", ["-m", "bot", "--env-file", os.devnull, "run"], env, folder / "prowex.log", fakes, ready)
 
 
-def _common(platforms: Platforms) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PROWEX_", "TELEGRAM_"))}
+def _common(fakes: Fakes) -> dict[str, str]:
+    ours = ("PROWEX_", *(f"{name.upper()}_" for name in PLATFORMS))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **kept,
         "PYTHONPATH": str(ROOT),
-        "TELEGRAM_BOT_TOKEN": TOKEN,
-        "TELEGRAM_API_URL": platforms.telegram,
-        "OPENAI_BASE_URL": platforms.openai,
+        **fakes.kind.env(fakes.chats.url),
+        "OPENAI_BASE_URL": fakes.model.url,
         "OPENAI_API_KEY": "sk-bench",
         "OPENAI_MODEL": MODEL,
     }
@@ -92,15 +103,17 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def open_platforms() -> AsyncIterator[Platforms]:
-    """Start a fake Telegram without limits and a fake OpenAI, each in a process of its own."""
-    lifted = ("--no-limits", "--no-validate", "--token", TOKEN)
-    async with _server("tests.servers.telegram", *lifted) as telegram, _server("tests.servers.openai") as openai:
-        yield Platforms(telegram, openai)
+async def open_fakes(kind: Platform) -> AsyncIterator[Fakes]:
+    """Start a fake chat platform without limits and a fake OpenAI, each in a process of its own."""
+    async with (
+        _server(f"fake {kind.name}", *kind.server) as chats,
+        _server("fake OpenAI", "tests.servers.openai") as model,
+    ):
+        yield Fakes(kind, chats, model)
 
 
 @asynccontextmanager
-async def _server(module: str, *args: str) -> AsyncIterator[str]:
+async def _server(name: str, module: str, *args: str) -> AsyncIterator[Fake]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *args, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
@@ -109,7 +122,7 @@ async def _server(module: str, *args: str) -> AsyncIterator[str]:
         line = (await asyncio.wait_for(process.stdout.readline(), READY_SECONDS)).decode().split()
         if not line:
             raise BotDied(f"{module} did not start")
-        yield line[-1]
+        yield Fake(name, line[-1], psutil.Process(process.pid))
     finally:
         if process.returncode is None:
             process.kill()
@@ -119,14 +132,14 @@ async def _server(module: str, *args: str) -> AsyncIterator[str]:
 @asynccontextmanager
 async def running(bot: Bot, http: aiohttp.ClientSession) -> AsyncIterator[tuple[psutil.Process, float]]:
     """Start `bot`; yield its process and the seconds from its start until it was ready."""
-    polls = 0 if bot.ready_url else await _polls(http, bot)
+    before = await _connections(http, bot.fakes)
     with bot.log.open("ab") as log:
         started = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             *bot.python, *bot.command, cwd=bot.log.parent, env=bot.env, stdout=log, stderr=log
         )
     try:
-        while not await _is_ready(http, bot, polls):
+        while not await _is_ready(http, bot, before):
             if process.returncode is not None or time.monotonic() - started > READY_SECONDS:
                 raise BotDied(f"{bot.name} did not get ready:\n{_end_of(bot.log)}")
             await asyncio.sleep(0.005)
@@ -137,9 +150,11 @@ async def running(bot: Bot, http: aiohttp.ClientSession) -> AsyncIterator[tuple[
         await _stopped(process)
 
 
-async def _is_ready(http: aiohttp.ClientSession, bot: Bot, polls: int) -> bool:
+async def _is_ready(http: aiohttp.ClientSession, bot: Bot, before: int) -> bool:
+    if await _connections(http, bot.fakes) <= before:
+        return False
     if not bot.ready_url:
-        return await _polls(http, bot) > polls
+        return True
     try:
         async with http.get(bot.ready_url) as response:
             return response.status == 200
@@ -147,10 +162,10 @@ async def _is_ready(http: aiohttp.ClientSession, bot: Bot, polls: int) -> bool:
         return False
 
 
-async def _polls(http: aiohttp.ClientSession, bot: Bot) -> int:
-    """Return how often Telegram was asked for updates."""
-    async with http.get(f"{bot.env['TELEGRAM_API_URL']}/_control/stats") as response:
-        return int((await response.json())["methods"].get("getUpdates", 0))
+async def _connections(http: aiohttp.ClientSession, fakes: Fakes) -> int:
+    """Return how often the chat platform was asked to deliver what happens."""
+    async with http.get(f"{fakes.chats.url}/_control/stats") as response:
+        return fakes.kind.connections(await response.json())
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:
@@ -179,7 +194,7 @@ for name in sys.argv[1:]:
 
 async def imports_of(bot: Bot, http: aiohttp.ClientSession) -> list[str]:
     """Start `bot` once to learn which modules it imports until it is ready, in their order."""
-    watched = Bot(bot.name, ["-X", "importtime", *bot.command], bot.env, bot.log.with_suffix(".imports"), bot.ready_url)
+    watched = replace(bot, command=["-X", "importtime", *bot.command], log=bot.log.with_suffix(".imports"))
     async with running(watched, http):
         lines = watched.log.read_text(errors="replace").splitlines()
     shown = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
