@@ -20,7 +20,7 @@ import aiohttp
 import uvloop
 
 from tests.bench import load, processes
-from tests.bench.figures import MEGABYTE, QUICK, Figures, Size, measure
+from tests.bench.figures import MEGABYTE, NEWCOMERS, QUICK, Figures, Size, measure
 from tests.bench.platforms import PLATFORMS, SLACK, Platform
 
 DISK = "/var/tmp" if Path("/var/tmp").is_dir() else None
@@ -80,6 +80,7 @@ def _acknowledged() -> list[Row]:
         Row("acknowledged p99, ms", f"acknowledged p99, {load.MANY}", 1000, "< 3 s"),
         Row("  p50 as the streams begin, ms", f"acknowledged p50, {load.STREAMS}", 1000, ""),
         Row("  p99 as the streams begin, ms", f"acknowledged p99, {load.STREAMS}", 1000, "< 3 s"),
+        Row("  p99 of as many newcomers, ms", f"acknowledged p99, {NEWCOMERS}", 1000, "< 3 s"),
         Row("  the slowest of all, ms", "acknowledged last", 1000, "< 3 s"),
         Row("  delivered again", "repeated", 1, "0", ratio=False),
     ]

@@ -15,6 +15,7 @@ from tests.bench.people import People, Question, SlackPeople, people_of
 from tests.bench.processes import Bot, import_seconds, running
 
 MEGABYTE = 1 << 20
+NEWCOMERS = "newcomers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ async def _one_chat(people: People, size: Size, figures: Figures) -> None:
 async def _many_chats(people: People, bot: Bot, process: psutil.Process, size: Size, figures: Figures) -> None:
     """Many people, each of whom writes the next message when the last one is answered."""
     chats = range(1001, 1001 + size.chats)
-    await _meet(people, chats)
+    await _meet(people, chats, figures)
 
     async def talk(chat: int) -> None:
         for number in range(size.each):
@@ -104,7 +105,7 @@ async def _many_chats(people: People, bot: Bot, process: psutil.Process, size: S
 async def _streams(people: People, bot: Bot, process: psutil.Process, size: Size, figures: Figures) -> None:
     """Many answers that all grow at the same time."""
     chats = range(5001, 5001 + size.streams)
-    await _meet(people, chats)
+    await _meet(people, chats, figures)
     await people.forget_model()
     tokens = round(size.seconds * 10)
     cpu = cpu_of(process)
@@ -133,13 +134,12 @@ async def _acknowledged(people: People, phase: str, figures: Figures) -> None:
     figures.values["repeated"] = float(taken.repeated)
 
 
-async def _meet(people: People, chats: range) -> None:
-    """Let everybody say hello first, so that nobody is new."""
+async def _meet(people: People, chats: range, figures: Figures) -> None:
+    """Let everybody say hello first, at the same moment, so that nobody is new."""
     await people.write([(chat, Question(f"hello {chat}", 5)) for chat in chats])
     await asyncio.gather(*(people.read(chat) for chat in chats))
     await asyncio.sleep(1)
-    if isinstance(people, SlackPeople):
-        await people.acknowledged()
+    await _acknowledged(people, NEWCOMERS, figures)
 
 
 @asynccontextmanager

@@ -61,7 +61,7 @@ def markdown(text: str) -> list[dict[str, Any]]:
 
 async def main() -> None:
     """Receive for ever."""
-    await AsyncSocketModeHandler(app, os.environ["SLACK_APP_TOKEN"]).start_async()
+    await AsyncSocketModeHandler(app, os.environ["SLACK_APP_TOKEN"]).start_async()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":
