@@ -34,7 +34,7 @@ MOST_TITLE = 100
 """Characters that a title may have."""
 MOST_LISTED = 1_000
 _TITLE = "conversations.title"
-_FIRST_WORDS = 48
+_FIRST_WORDS = 40
 _AT_ONCE = 500
 _FINAL = (InboundState.DONE, InboundState.DEAD, InboundState.REFUSED, InboundState.IGNORED)
 _SHOWN = (ReplyState.DELIVERED, ReplyState.DEAD)

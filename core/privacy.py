@@ -19,24 +19,26 @@ from storage.queries import ids_of
 from storage.tables import Chat, ChatKind, Identity, Membership
 
 _CALLED = {
-    "inbox": "things you wrote or pressed",
-    "turns": "times an agent worked for you",
-    "replies": "answers",
-    "parts": "messages that show them",
-    "steps": "steps of that work",
-    "usage": "token counts",
-    "lanes": "queues",
-    "data_keys": "keys that seal your words",
-    "audit_events": "records of what you did",
-    "login_links": "sign-in links",
-    "sessions": "browsers signed in",
-    "users": "accounts",
-    "identities": "accounts on a channel",
-    "workspaces": "workspaces you let in",
-    "invitations": "invitations you made",
-    "approvals": "questions for your yes",
-    "open_forms": "half-filled forms",
+    "inbox": ("thing you wrote or pressed", "things you wrote or pressed"),
+    "turns": ("time an agent worked for you", "times an agent worked for you"),
+    "replies": ("answer", "answers"),
+    "parts": ("message that shows one", "messages that show them"),
+    "steps": ("step of that work", "steps of that work"),
+    "usage": ("token count", "token counts"),
+    "summaries": ("summary", "summaries"),
+    "lanes": ("queue", "queues"),
+    "data_keys": ("key that seals your words", "keys that seal your words"),
+    "audit_events": ("record of what you did", "records of what you did"),
+    "login_links": ("sign-in link", "sign-in links"),
+    "sessions": ("browser signed in", "browsers signed in"),
+    "users": ("account", "accounts"),
+    "identities": ("account on a channel", "accounts on a channel"),
+    "workspaces": ("workspace you let in", "workspaces you let in"),
+    "invitations": ("invitation you made", "invitations you made"),
+    "approvals": ("question for your yes", "questions for your yes"),
+    "open_forms": ("half-filled form", "half-filled forms"),
 }
+"""What one row and several of a table are called, where its name does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,17 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """How many rows of a table are about a person."""
+    """How many rows of a table are about a person; `one` and `several` are what these are called."""
 
-    called: str
+    one: str
+    several: str
     category: Category
     retention: Retention
     count: int
+
+    def told(self) -> str:
+        """Return the count with what is counted."""
+        return f"{self.count} {self.one if self.count == 1 else self.several}"
 
 
 def every_table() -> list[type[Model]]:
@@ -71,10 +78,14 @@ def held_of(table: type[Model]) -> Held:
     return held
 
 
-async def subject_of(person: Person) -> Subject:
-    """Return who a person is to the tables."""
+async def subject_of(person: Person, house: UUID) -> Subject:
+    """Return who a person is to the tables.
+
+    Args:
+        house: the installation's team, which is about nobody alone.
+    """
     identities = await Identity.filter(Q(id=person.identity_id) | Q(user_id=person.user_id, user_id__isnull=False))
-    memberships = Membership.filter(user_id=person.user_id, team__personal=True)
+    memberships = Membership.filter(user_id=person.user_id, team__personal=True).exclude(team_id=house)
     teams = await memberships.values_list("team_id") if person.user_id is not None else []
     chats = await ids_of(Chat.filter(_direct_chats(identities), kind=ChatKind.PRIVATE).distinct())
     return Subject(person.user_id, tuple(one.id for one in identities), tuple(row[0] for row in teams), tuple(chats))
@@ -116,7 +127,9 @@ def rows_about(table: type[Model], subject: Subject) -> QuerySet[Model] | None:
     column = "id" if last in ("self", "members", "account") else f"{last}_id" if last in here._meta.fk_fields else last
     where: dict[str, Any] = {"__".join([*way, column, "in"]): whose[last]}
     condition = Q(**where)
-    if last == "user_id" and "identity_id" in table._meta.db_fields:  # guests have no account
+    if table is Identity:  # guests have no account
+        condition |= Q(id__in=list(subject.identities))
+    elif last == "user_id" and "identity_id" in table._meta.db_fields:
         condition |= Q(identity_id__in=list(subject.identities))
     return table.filter(condition)
 
@@ -128,8 +141,9 @@ async def holdings(subject: Subject) -> list[Holding]:
         rows = rows_about(table, subject)
         if rows is not None:
             held, name = held_of(table), table._meta.db_table
-            called = _CALLED.get(name, name.replace("_", " "))
-            found.append(Holding(called, held.category, held.retention, await rows.count()))
+            plain = name.replace("_", " ")
+            one, several = _CALLED.get(name, (plain.removesuffix("s"), plain))
+            found.append(Holding(one, several, held.category, held.retention, await rows.count()))
     return found
 
 

@@ -27,7 +27,7 @@ async def show(call: Call, form: NoFields) -> Card:
     private_only(call, "/privacy")
     if call.person is None:
         raise NotPossible("That works only inside a chat.")
-    subject = await privacy.subject_of(call.person)
+    subject = await privacy.subject_of(call.person, call.services.team_id)
     held = await privacy.holdings(subject)
     fields = [(_capital(category), _told(held, category)) for category in Category]
     fields.append(("Who reads your words", await _readers(call)))
@@ -41,7 +41,7 @@ async def show(call: Call, form: NoFields) -> Card:
     if call.restricted:
         text += " As you asked, your data is only kept at the moment and not used."
     buttons = ((_POLICY, Button("Conversations", "/conversations")),)
-    data = tuple((holding.called, str(holding.count)) for holding in held)
+    data = tuple((holding.several, str(holding.count)) for holding in held)
     return Card(title="Your privacy", text=text, fields=tuple(fields), buttons=buttons, data=data)
 
 
@@ -54,7 +54,7 @@ def _told(held: Iterable[Holding], category: Category) -> str:
     by_retention: dict[str, list[str]] = {}
     for one in held:
         if one.category is category and one.count:
-            by_retention.setdefault(one.retention, []).append(f"{one.count} {one.called}")
+            by_retention.setdefault(one.retention, []).append(one.told())
     told = [f"{', '.join(counts)} ({retention})" for retention, counts in by_retention.items()]
     return "; ".join(told) or "nothing"
 
