@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from storage.faults import Step
-from tests.crash import forms, outages, scenarios, zombies
+from tests.crash import outages, scenarios, ways, zombies
 from tests.crash.report import run_all, summary
 from tests.crash.zygote import Zygote
 from tests.postgres import running_postgres
@@ -34,7 +34,9 @@ async def main(options: argparse.Namespace) -> int:
             passed |= {name.rpartition(".")[0] for name in hits}
             chosen += scenarios.everything(channel, hits, options.random // 2, options.seed)
             chosen += outages.everything(channel, options.seed)
-            chosen += await forms.everything(zygote, channel)
+            those, points = await ways.everything(zygote, channel)
+            chosen += those
+            passed |= {name.rpartition(".")[0] for name in points}
             if channel != "web":
                 chosen += zombies.everything(postgres, channel, hits, options.random // 10, options.seed)
         missed = sorted(set(Step) - passed) if not options.channel else []

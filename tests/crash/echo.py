@@ -17,6 +17,7 @@ from tests.servers.openai_script import Call, Plan, directives, last_user_text, 
 
 TOKEN = re.compile(r"zq[0-9a-f]{12}")
 _OVERHEARD = re.compile(r"^\[Said before in this thread:\]\n(?:>.*\n?)*", re.MULTILINE)
+_TO_SUMMARISE = "[The conversation:]\n"
 _MARK = re.compile(r"q(\d+)([be])(\d+)of(\d+)q")
 _PARAGRAPH_WORDS = 36
 _PARAGRAPH_LENGTH = 300
@@ -42,6 +43,8 @@ class Echo:
         """Plan the answer to a request."""
         if self.failing is not None:
             return self.failing
+        if _TO_SUMMARISE in last_user_text(body):
+            return Plan(text="People said hello and were answered.")
         text = _OVERHEARD.sub("", last_user_text(body))
         number = len(self.calls)
         self.calls.append(tuple(dict.fromkeys(TOKEN.findall(text))))

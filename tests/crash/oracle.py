@@ -15,6 +15,7 @@ FAILED = "could not answer"
 _CARDS = re.compile(
     r"I don't know /|What you can do here|A new conversation\.|Nothing is running|Stopped\. What was said|Hello! I am|"
     r"Welcome, you are in|Name – |Instructions – |Model – |is there\. It is yours|You said yes to that already|"
+    r"I summarised the first|"
     r"Status|There is nothing to repeat|That answer is no longer|That is more than|I still have \d+ of your"
 )
 

@@ -31,6 +31,7 @@ SLOW = ("part.reserve.before", "part.reserve.after", "part.reserved.before", "ca
 ELSEWHERE = {
     "lane.fail": "a lane fails by an exception, not by a kill: `failing/`",
     "lane.free": "a process frees what a dead one held: `recovery/`",
+    "turn.compact": "a long conversation is summarised: `compact/`, `summary/`",
     "turn.resume": "a turn is resumed after a kill: `recovery/`",
 }
 """Steps that the traffic doesn't pass by itself, and the scenarios that pass them."""

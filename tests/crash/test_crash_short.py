@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import forms, outages, scenarios, zombies
+from tests.crash import outages, scenarios, ways, zombies
 from tests.crash.report import run_all, summary
 from tests.crash.scenarios import HOT, Scenario, point
 from tests.crash.zygote import Zygote
@@ -33,7 +33,7 @@ def chosen() -> list[Scenario]:
     found += [outages.lost_answer("poll", method, 3) for method in ("sendMessage", "editMessageText")]
     found.append(scenarios.random_kills("poll", 7, 10))
     found.append(scenarios.ends("poll", 0.6))
-    return [*found, *on_slack(), *making_an_agent()]
+    return [*found, *on_slack(), *on_the_way()]
 
 
 def on_slack() -> list[Scenario]:
@@ -50,14 +50,16 @@ def on_slack() -> list[Scenario]:
     return found
 
 
-def making_an_agent() -> list[Scenario]:
-    form, modal, yes = forms.WAYS
+def on_the_way() -> list[Scenario]:
+    form, modal, yes, compact, summary = ways.WAYS
     return [
-        forms.made(form, "poll", "turn.command.after#2"),
-        forms.made(form, "webhook", "inbox.accept.after#3", "call.post.after#1"),
-        forms.made(modal, "slack-http", "inbox.accept.after#1"),
-        forms.made(yes, "poll", "turn.command.before#1"),
-        forms.made(yes, "slack-socket", "turn.command.after#1"),
+        ways.broken(compact, "poll", "turn.compact.after#1"),
+        ways.broken(summary, "slack-http", "turn.compact.after#1"),
+        ways.broken(form, "poll", "turn.command.after#2"),
+        ways.broken(form, "webhook", "inbox.accept.after#3", "call.post.after#1"),
+        ways.broken(modal, "slack-http", "inbox.accept.after#1"),
+        ways.broken(yes, "poll", "turn.command.before#1"),
+        ways.broken(yes, "slack-socket", "turn.command.after#1"),
     ]
 
 

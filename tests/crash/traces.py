@@ -11,6 +11,8 @@ from tests.crash.browser import Browser, as_seen
 from tests.crash.oracle import Verdict
 
 Query = Callable[[str], Awaitable[list[tuple[Any, ...]]]]
+Wanted = tuple[str, str, Callable[[], int]]
+"""What the database must hold at the end: a name, a query for a number, and what returns the number."""
 _SETTLED = {
     "inbox": {"done", "ignored", "refused"},
     "turns": {"done", "stopped", "failed"},
@@ -71,9 +73,7 @@ def judge_bytes(folder: Path, words: Collection[str], verdict: Verdict) -> None:
                 verdict.break_("secret", f"{path.relative_to(folder)} holds {token}")
 
 
-async def judge_database(
-    query: Query, wanted: Sequence[tuple[str, str, int]], verdict: Verdict, *, reads_back: bool
-) -> None:
+async def judge_database(query: Query, wanted: Sequence[Wanted], verdict: Verdict, *, reads_back: bool) -> None:
     """Nothing is left undone or dead, and no stale process wrote beside the one that had taken over."""
     for table, settled in _SETTLED.items():
         for state, count in await query(f"SELECT state, count(*) FROM {table} GROUP BY state"):
@@ -86,7 +86,7 @@ async def judge_database(
     if reads_back and (count := (await query(_UNCERTAIN))[0][0]):
         verdict.break_("maybe", f"{count} parts are maybe_sent that can be looked up")
     for what, counting, number in wanted:
-        if (count := (await query(counting))[0][0]) != number:
-            verdict.break_("once", f"{count} {what}, {number} expected")
+        if (count := (await query(counting))[0][0]) != (expected := number()):
+            verdict.break_("once", f"{count} {what}, {expected} expected")
     if held := (await query("SELECT count(*) FROM lanes WHERE holder IS NOT NULL"))[0][0]:
         verdict.break_("rows", f"{held} lanes are still held after a good end")

@@ -22,7 +22,7 @@ from tests.crash.friend import Friend
 from tests.crash.oracle import Trouble, Verdict, judge
 from tests.crash.platforms import SLACK_PAUSES, OnSlack, OnTelegram, Platform
 from tests.crash.talk import Talker
-from tests.crash.traces import judge_bytes, judge_database, judge_page, judge_processes
+from tests.crash.traces import Wanted, judge_bytes, judge_database, judge_page, judge_processes
 from tests.crash.zygote import Zygote
 from tests.servers.openai import FakeOpenAI
 from tests.servers.slack import FakeSlack
@@ -57,7 +57,7 @@ class World:
             they share the key ring.
 
     Attributes:
-        wanted: what the database must hold at the end: a name, a query for a number, and the number.
+        wanted: what the database must hold at the end.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class World:
         self.model = FakeOpenAI()
         self.model.rules.append(self.echo)
         self.people: list[Talker] = []
-        self.wanted: list[tuple[str, str, int]] = []
+        self.wanted: list[Wanted] = []
         self.extra_troubles: list[Trouble] = []
         self._zygote = zygote
         self._faults = faults
