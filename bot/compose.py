@@ -11,10 +11,10 @@ from bot.settings import Settings
 from bot.stop import Stop
 from core import installation
 from core.access import Door, Mode
-from core.admissions import Admissions
 from core.agent_loop import AgentLoop
 from core.agents import Agents
 from core.attachments import Attachments
+from core.callers import Callers
 from core.channel import Channel
 from core.commands import Commands
 from core.compaction import Compaction
@@ -184,14 +184,15 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
         is_urgent=is_urgent,
         wake=lanes.wake,
     )
-    rates = Rates(settings.messages_per_minute, clock)
+    rates, callers = Rates(settings.messages_per_minute, clock), Callers(services, outbox)
     attachments = Attachments(outbox, foundation.files, sealer)
     house = foundation.installation.house
     worker = Worker(
         lanes=lanes,
-        commands=Commands(services, outbox, attachments, rates),
+        commands=Commands(services, callers, outbox, attachments, rates),
         turns=Turns(
             services=services,
+            callers=callers,
             loop=AgentLoop(catalogue, clock),
             outbox=outbox,
             attachments=attachments,
@@ -202,7 +203,6 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
         outbox=outbox,
         rates=rates,
         forms=OpenForms(sealer, clock),
-        admissions=Admissions(services.team_id, directory, sealer, clock),
         house=house,
         sealer=sealer,
         clock=clock,

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from core import open_forms, replies
 from core.access import Verdict, code_in
 from core.attachments import Attachments
-from core.callers import call_of
+from core.callers import Callers
 from core.channel import FormStyle, Refused
-from core.directory import Person, is_welcome, known_chat
 from core.envelopes import Button, Place, Target
 from core.history import join_texts
 from core.lanes import Held
@@ -27,7 +26,7 @@ from core.rates import Rates
 from core.waiting import Waiting, command_of
 from storage.faults import Step
 from storage.sealing import Owner
-from storage.tables import Chat, Identity, InboundState, InboxEntry
+from storage.tables import Chat, InboundState, InboxEntry
 
 
 @dataclass(slots=True)
@@ -50,8 +49,11 @@ class _Plan:
 class Commands:
     """Runs what people asked for by command, form or button."""
 
-    def __init__(self, services: Services, outbox: Outbox, attachments: Attachments, rates: Rates) -> None:
+    def __init__(
+        self, services: Services, callers: Callers, outbox: Outbox, attachments: Attachments, rates: Rates
+    ) -> None:
         self._services = services
+        self._callers = callers
         self._clock = services.clock
         self._outbox = outbox
         self._attachments = attachments
@@ -67,19 +69,11 @@ class Commands:
         """
         waiting, entry = batch[0], batch[0].entry
         self._rates.count(entry.identity_id, held.chat_id, 0 if held.urgent else 1)
-        identity = await Identity.get(id=entry.identity_id)
-        person = Person(identity.id, identity.user_id, await is_welcome(chat.account, identity.external_id))
-        call = await call_of(
-            self._services,
-            person=person,
-            chat=await known_chat(chat),
-            channel=held.channel,
-            external_id=identity.external_id,
-            name=waiting.kept.name,
-            message_id=entry.message_id,
-        )
+        call = await self._callers.of(held, chat, waiting, named=True)
+        person = call.person
+        assert person is not None
         target = target_of(held, chat, entry.message_id)
-        only_for = identity.external_id if target.place is Place.GROUP else ""
+        only_for = call.external_id if target.place is Place.GROUP else ""
         plan = await self._plan(held, target, call, batch)
         key = await self._services.sealer.key(Owner("team", self._services.team_id))
         mine = await self._services.sealer.key(person.owner)

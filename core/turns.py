@@ -8,14 +8,13 @@ from datetime import datetime
 from uuid import UUID
 
 from core import replies
-from core.access import Standing, stands
+from core.access import Standing
 from core.agent_loop import AgentLoop, Outcome, Task
 from core.agents import Answering, begins_with_a_name, conversation_of
 from core.attachments import Attachments
-from core.callers import call_of
-from core.channel import Refused, Surroundings
-from core.directory import Person, is_welcome, known_chat
-from core.envelopes import Body, Button, Context, Place, Target
+from core.callers import Callers
+from core.channel import Refused
+from core.envelopes import Body, Button, Place, Target
 from core.history import as_read, join_texts
 from core.lanes import Held, LaneLost
 from core.live import Live
@@ -25,17 +24,18 @@ from core.operations.registry import Call, Services
 from core.outbox import Outbox, Then, target_of
 from core.rates import Rates
 from core.replies import Pending
+from core.surroundings import as_read as thread_as_read
+from core.surroundings import learn
 from core.waiting import Waiting, counted, with_words
 from core.wire import kept_to_json
 from storage.clock import Clock
-from storage.faults import Step, calling
+from storage.faults import Step
 from storage.ids import new_id
 from storage.queries import ids_of
 from storage.sealing import Owner, Sealer
 from storage.tables import (
     Chat,
     ChatKind,
-    Identity,
     InboundState,
     InboxEntry,
     Part,
@@ -55,8 +55,6 @@ log = logging.getLogger("prowex.turns")
 LONG_ANSWER = 30.0
 """An answer that took longer than so many seconds is put into a fresh message, because an edit notifies nobody."""
 
-MOST_KNOWN = 200
-"""Messages of a thread that a channel is told we know already."""
 _RESTRICTED = "Your data may only be kept at the moment, as you asked, so I don't answer. /privacy says more."
 _WHERE = {
     ("slack", False): "a direct Slack conversation",
@@ -83,6 +81,7 @@ class Run:
     pending: Pending
     answering: Answering
     target: Target
+    caller: Call
     tools: Tools | None = None
     learned: list[Waiting] = field(default_factory=list)
 
@@ -94,6 +93,7 @@ class Turns:
         self,
         *,
         services: Services,
+        callers: Callers,
         loop: AgentLoop,
         outbox: Outbox,
         attachments: Attachments,
@@ -103,6 +103,7 @@ class Turns:
     ) -> None:
         self._services = services
         self._agents = services.agents
+        self._callers = callers
         self._loop = loop
         self._outbox = outbox
         self._attachments = attachments
@@ -112,7 +113,8 @@ class Turns:
 
     async def begin(self, held: Held, chat: Chat, batch: list[Waiting]) -> Run:
         """Take a batch of messages up: from now on they are this turn's, and a reply is owed."""
-        answering = await self._who_answers(chat, batch[0])
+        caller = await self._callers.of(held, chat, batch[0])
+        answering = await self._who_answers(chat, batch[0].kept.text, caller)
         now, first = self._clock.now(), batch[0].entry
         answers = batch[-1].entry.message_id
         async with held.commit(Step.TURN_TAKE):
@@ -132,22 +134,18 @@ class Turns:
             pending = await replies.open_for_turn(held.id, turn.id, conversation_id, answers, now)
         chat.conversation_id = conversation_id
         self._rates.count(first.identity_id, held.chat_id, counted(batch))
-        return Run(turn, batch, pending, answering, target_of(held, chat, answers))
+        return Run(turn, batch, pending, answering, target_of(held, chat, answers), caller)
 
-    async def _who_answers(self, chat: Chat, first: Waiting) -> Answering:
-        """Return who answers: the agent that is called by name, for this once, or the chat's own."""
-        if begins_with_a_name(first.kept.text):
-            teams = await self._teams(chat, first.entry.identity_id)
-            if (called := await self._agents.called(first.kept.text, teams)) is not None:
+    async def _who_answers(self, chat: Chat, text: str, caller: Call) -> Answering:
+        """Return who answers: the agent that is called by name, for this once, or the chat's own.
+
+        In a group only the installation's agents can be called.
+        """
+        if begins_with_a_name(text):
+            teams = (self._services.team_id,) if chat.kind is ChatKind.GROUP else caller.teams
+            if (called := await self._agents.called(text, teams)) is not None:
                 return called[0]
         return await self._agents.of_chat(chat)
-
-    async def _teams(self, chat: Chat, identity_id: UUID) -> tuple[UUID, ...]:
-        """Return the teams whose agents may be called here: in a group only the installation's."""
-        if chat.kind is ChatKind.GROUP:
-            return (self._services.team_id,)
-        identity = await Identity.get(id=identity_id)
-        return (await stands(identity.user_id, self._services.team_id, mode=self._services.mode)).teams
 
     async def run(self, held: Held, run: Run, *, then: Then) -> None:
         """Let the agent answer, showing the answer as it grows, then commit it and show it whole."""
@@ -178,12 +176,11 @@ class Turns:
             await self._finish(held, run, outcome, fresh=self._clock.monotonic() - began > LONG_ANSWER, then=then)
 
     async def _answer(self, held: Held, run: Run, live: Live) -> Outcome:
-        chat, group = await Chat.get(id=held.chat_id), run.target.place is Place.GROUP
-        caller = await self._caller(held, chat, run)
-        if caller.restricted:
+        group = run.target.place is Place.GROUP
+        if run.caller.restricted:
             return Outcome(TurnState.DONE, _RESTRICTED)
-        run.tools = Tools(caller) if caller.standing >= Standing.MEMBER else None
-        surroundings = await self._surroundings(run, caller, group=group)
+        run.tools = Tools(run.caller) if run.caller.standing >= Standing.MEMBER else None
+        run.learned, thread = await learn(self._outbox, run.target, run.turn, run.entries, run.caller)
         entries = [(waiting.entry, waiting.kept) for waiting in run.entries]
         files = await self._attachments.for_model(held, run.target, run.turn.conversation_id, entries)
         words = join_texts(as_read(waiting.kept, group=group) for waiting in run.entries)
@@ -193,7 +190,7 @@ class Turns:
         past = self._services.compaction.recall(held, run.turn, run.answering, group=group, person_id=person_id)
         said = await past
         await self._attachments.look_back(said)
-        remarks = [*_thread(surroundings.said), words, *files.remarks, *(f"[{line}]" for line in files.unusable)]
+        remarks = [*thread_as_read(thread), words, *files.remarks, *(f"[{line}]" for line in files.unusable)]
         task = Task(
             answering=run.answering,
             said=said,
@@ -205,44 +202,6 @@ class Turns:
             tools=run.tools,
         )
         return await self._loop.run(task, live.show, held.stop)
-
-    async def _caller(self, held: Held, chat: Chat, run: Run) -> Call:
-        identity = await Identity.get(id=run.entries[0].entry.identity_id)
-        return await call_of(
-            self._services,
-            person=Person(identity.id, identity.user_id, await is_welcome(chat.account, identity.external_id)),
-            chat=await known_chat(chat),
-            channel=held.channel,
-            external_id=identity.external_id,
-            name=run.entries[0].kept.name,
-            message_id=run.entries[-1].entry.message_id,
-        )
-
-    async def _surroundings(self, run: Run, caller: Call, *, group: bool) -> Surroundings:
-        """Ask the channel for what the messages could not carry, and write it into them: names, for example."""
-        nameless = [waiting for waiting in run.entries if not waiting.kept.name]
-        if not group and not nameless and "/" not in run.target.chat:
-            return Surroundings()
-        entries = InboxEntry.filter(lane_id=run.turn.lane_id, body__isnull=False).order_by("-position")
-        ours = Part.filter(reply__lane_id=run.turn.lane_id).order_by("-id")
-        known = [entry.message_id for entry in await entries.limit(MOST_KNOWN).only("id", "message_id")]
-        known += [part.message_id for part in await ours.limit(MOST_KNOWN).only("id", "message_id")]
-        async with calling(Step.CALL_SURROUNDINGS):
-            found = await self._outbox.channel(run.target).surroundings(
-                run.target,
-                people=[caller.external_id],
-                texts=[waiting.kept.text for waiting in run.entries],
-                known=known,
-            )
-        for waiting in run.entries:
-            text = waiting.kept.text
-            for mention, name in found.names.items():
-                text = text.replace(mention, name) if mention in text else text
-            name = waiting.kept.name or found.names.get(caller.external_id, "")
-            if (text, name) != (waiting.kept.text, waiting.kept.name):
-                waiting.kept.text, waiting.kept.name = text, name
-                run.learned.append(waiting)
-        return found
 
     async def _finish(self, held: Held, run: Run, outcome: Outcome, *, fresh: bool, then: Then) -> None:
         """Commit the end of the turn together with its reply, then show it."""
@@ -281,8 +240,8 @@ class Turns:
         """Return the words of messages of which more was learned, sealed anew."""
         if not run.learned:
             return []
-        identity = await Identity.get(id=run.entries[0].entry.identity_id)
-        key = await self._sealer.key(Person(identity.id, identity.user_id).owner)
+        assert run.caller.person is not None
+        key = await self._sealer.key(run.caller.person.owner)
         return [(w.entry.id, key.seal("inbox.body", w.entry.id, kept_to_json(w.kept))) for w in run.learned]
 
     async def _end_turn(self, run: Run, state: TurnState, failure: str, now: datetime) -> None:
@@ -330,19 +289,12 @@ class Turns:
             pending,
             await self._agents.of_version(turn.agent_version_id) or await self._agents.of_chat(chat),
             target,
+            await self._callers.of(held, chat, entries[0]),
         )
         if turn.stop_requested_at is not None:
             await self._finish(held, run, Outcome(TurnState.STOPPED, "⏹ *Stopped.*"), fresh=False, then=then)
         else:
             await self.run(held, run, then=then)
-
-
-def _thread(said: Sequence[Context]) -> list[str]:
-    """Return what others said in the thread, as the model reads it."""
-    if not said:
-        return []
-    lines = [f"> {context.author}: {context.text.strip()}".replace("\n", "\n> ") for context in said]
-    return ["\n".join(["[Said before in this thread:]", *lines])]
 
 
 def _body(outcome: Outcome, turn_id: UUID, questions: Sequence[Question]) -> Body:

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from core import replies
-from core.admissions import Admissions
 from core.commands import Commands
 from core.envelopes import Body
 from core.lanes import Held, Lanes
@@ -35,7 +34,6 @@ class Worker:
         outbox: Outbox,
         rates: Rates,
         forms: OpenForms,
-        admissions: Admissions,
         house: Owner,
         sealer: Sealer,
         clock: Clock,
@@ -46,7 +44,6 @@ class Worker:
         self._outbox = outbox
         self._rates = rates
         self._forms = forms
-        self._admissions = admissions
         self._house = house
         self._sealer = sealer
         self._clock = clock
@@ -71,21 +68,15 @@ class Worker:
                 await self._release(held, choice.later)
                 outstanding = not held.released
             elif choice.asked:
-                await self._admit(held, choice)
                 await self._commands.run(held, chat, choice.batch, then=self._release_if_idle)
                 chat = await Chat.get(id=held.chat_id)
             elif held.urgent:
                 await self._wait_in_turn(held, choice)
             else:
-                await self._admit(held, choice)
                 run = await self._turns.begin(held, chat, choice.batch)
                 await self._turns.run(held, run, then=self._release_if_idle)
         if not held.released:
             await self._release(held, self._clock.now())
-
-    async def _admit(self, held: Held, choice: Choice) -> None:
-        """Give the author an account if they have none and their workspace was let in as a whole."""
-        await self._admissions.admit(held, choice.batch[0].entry.identity_id, choice.batch[0].kept.name)
 
     async def _wait_in_turn(self, held: Held, choice: Choice) -> None:
         """Put what is no answer to a form after all, since that was closed meanwhile, among what waits its turn."""

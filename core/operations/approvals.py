@@ -15,10 +15,11 @@ from core.operations.form import Form
 from core.operations.gateway import invoke
 from core.operations.registry import OPERATIONS, Call, Effect, NotPossible, operation
 from storage.sealing import DataKeyHandle
-from storage.tables import Approval, ApprovalState
+from storage.tables import Approval, ApprovalState, Turn
 
 VALID_FOR = timedelta(minutes=10)
 _WHERE = "approvals.arguments"
+_NONE = "There is no such question."
 
 
 async def ask(
@@ -81,9 +82,11 @@ async def decline(call: Call, form: DecisionForm) -> Card:
 async def _open(call: Call, form: DecisionForm) -> Approval:
     asked = await Approval.get_or_none(id=form.approval)
     if asked is None or call.person is None:
-        raise NotPossible("There is no such question.")
+        raise NotPossible(_NONE)
     if asked.identity_id != call.person.identity_id:
-        raise NotPossible("Only the person who was asked can answer that.")
+        turn = await Turn.get(id=asked.turn_id)
+        seen_here = call.chat is not None and turn.lane_id == call.chat.lane_id
+        raise NotPossible("Only the person who was asked can answer that." if seen_here else _NONE)
     if asked.state is not ApprovalState.ASKED:
         said = "yes" if asked.state is ApprovalState.AGREED else "no"
         raise NotPossible(f"You said {said} to that already.")
