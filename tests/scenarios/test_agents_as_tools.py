@@ -83,7 +83,7 @@ async def test_nobody_else_can_say_yes(ann: Talk, quiet_town: Town) -> None:
     await bob.say((await quiet_town.call("people.invite"))["code"])
     await bob.answers()
     await bob.say(f"/yes {(await Approval.get()).id}")
-    assert await bob.answer() == "Only the person who was asked can answer that."
+    assert await bob.answer() == "There is no such question."
     assert await agents_of("Reviewer") == []
 
 
