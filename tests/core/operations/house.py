@@ -174,7 +174,7 @@ class House:
         await self._leave_half_done(name, turn.id)
 
     async def _leave_half_done(self, name: str, turn_id: UUID) -> None:
-        """Have a form open and two questions waiting for a yes."""
+        """Have forms open and questions waiting for a yes, one of them in the group."""
         services = self.core.services
         identity = await self._identity(name)
         person = Person(identity.id, identity.user_id)
@@ -182,10 +182,14 @@ class House:
         questions = [
             Question(new_id(), OPERATIONS["agents.here"], {}),
             Question(new_id(), OPERATIONS["agents.create"], {"name": "Proposed", "instructions": "Be."}),
+            Question(new_id(), OPERATIONS["agents.here"], {}),
         ]
+        in_group = await Turn.filter(lane__chat__external_id=GROUP).order_by("-id").first()
+        assert in_group is not None
         forms = OpenForms(services.sealer, self.clock)  # type: ignore[arg-type]
         async with transaction(Step.ADMIN):
-            await approvals.ask(key, questions, turn_id, identity.id, self.clock.now())
+            await approvals.ask(key, questions[:2], turn_id, identity.id, self.clock.now())
+            await approvals.ask(key, questions[2:], in_group.id, identity.id, self.clock.now())
             for place in ("private", "group"):
                 chat = await services.directory.chat(_origin(name, place))
                 form = fresh("agents.create", {"name": f"Pencil of {name}"})
@@ -193,6 +197,7 @@ class House:
         self.things[name] |= {
             "question": str(questions[0].id),
             "new_agent_question": str(questions[1].id),
+            "group_question": str(questions[2].id),
             "form": form.tag,
         }
 
