@@ -70,6 +70,13 @@ def test_an_exchange_without_an_answer_is_shown_as_far_as_it_went() -> None:
     ]
 
 
+def test_a_summary_goes_first_and_is_the_last_to_be_left_out() -> None:
+    said = [Said("[Summary …]", summary=True), Said("x" * 50, "y" * 50), Said("latest", "answer")]
+    assert [one.text for one in as_messages(said, "now", (), 100)] == ["[Summary …]", "latest", "answer", "now"]
+    assert [one.text for one in as_messages(said, "now", (), 20)] == ["[Summary …]", "now"]
+    assert [one.text for one in as_messages(said, "now", (), 10)] == ["now"]
+
+
 @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), max_size=20), st.integers(0, 300))
 def test_history_never_takes_more_than_its_share(pairs: list[tuple[str, str]], characters: int) -> None:
     messages = as_messages([Said(*pair) for pair in pairs], "now", (), characters)

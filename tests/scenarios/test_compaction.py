@@ -82,6 +82,22 @@ async def test_the_summary_stays_until_it_is_too_long_again_and_the_next_takes_i
     assert words_of(town.asked()[-1])[0][1].endswith("Ann likes plums (2).")
 
 
+async def test_a_conversation_of_many_short_messages_is_summarised_from_its_first(
+    chat: Talk, town: Town, summaries: Summaries
+) -> None:
+    for number in range(41):
+        await chat.say(f"question {number}.")
+        assert await chat.answer() == f"echo: question {number}."
+    await chat.say("and now?")
+    _, told = await chat.answers()
+    assert told.startswith("I summarised the first 62 messages")
+    assert "question 0." in summaries.asked[0]
+    assert "question 30." in summaries.asked[0]
+    shown = words_of(town.asked()[-1])
+    assert shown[1] == ("user", "question 31.")
+    assert len(shown) == 1 + 20 + 1
+
+
 async def test_undo_brings_the_words_back_and_stops_it_until_there_is_as_much_again(
     chat: Talk, town: Town, summaries: Summaries
 ) -> None:
