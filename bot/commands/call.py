@@ -73,7 +73,7 @@ async def _answer(args: argparse.Namespace, settings: Settings) -> str:
     if args.json:
         fields = {label: value.strip("`") for label, value in card.fields}
         return _json({"title": card.title, "text": card.text, "fields": fields, **dict(card.data)})
-    text = card.body().text or "Done."
+    text = card.body().markdown() or "Done."
     return (render(text, 100) if sys.stdout.isatty() else text) + "\n"
 
 

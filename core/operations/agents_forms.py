@@ -44,12 +44,14 @@ _NAME: dict[str, Any] = {
     "label": "Name",
     "hint": f"What it is called, up to {MOST_NAME} characters.",
     "most": MOST_NAME,
+    "needed": True,
 }
 _INSTRUCTIONS: dict[str, Any] = {
     "label": "Instructions",
     "hint": "What it is to do and how: it reads this before every answer.",
     "long": True,
     "most": MOST_INSTRUCTIONS,
+    "needed": True,
 }
 
 

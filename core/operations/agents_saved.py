@@ -1,6 +1,5 @@
 """New agents and new versions, written down: names that are free, and nobody's change lost without a word."""
 
-from datetime import datetime
 from uuid import UUID
 
 from core import agents
@@ -12,10 +11,9 @@ from core.operations.agents_cards import by, changed_card
 from core.operations.agents_checks import OWN_FIELDS, name_problem, read_settings
 from core.operations.agents_forms import EDITED, EditForm
 from core.operations.agents_found import author, escaped, key_of, present_plan, reference
-from core.operations.asking import OPEN_FOR
 from core.operations.card import Card
 from core.operations.registry import Call, NotPossible
-from storage.tables import Agent, AgentVersion, OpenForm
+from storage.tables import Agent, AgentVersion
 
 MOST_AGENTS = 200
 """Of one team."""
@@ -97,15 +95,11 @@ async def refuse_stale(call: Call, agent: Agent, now: Plan, seen: int | None) ->
     """Make sure that nobody changed an agent since its editor looked at it.
 
     Args:
-        seen: the version they looked at; None if they were asked question by question: then it is the newest that
-            there was when the question was asked.
+        seen: the version they looked at; None if they looked at none, as with a command that says all.
 
     Raises:
         NotPossible: somebody did; the text says what.
     """
-    if seen is None and (asked := await _asked_at(call)) is not None:
-        before = AgentVersion.filter(agent_id=agent.id, created_at__lte=asked).order_by("-number")
-        seen = next(iter(await before.limit(1).values_list("number", flat=True)), None)  # type: ignore[assignment]
     if seen is None or seen == agent.version:
         return
     old = await AgentVersion.get_or_none(agent_id=agent.id, number=seen)
@@ -118,13 +112,3 @@ async def refuse_stale(call: Call, agent: Agent, now: Plan, seen: int | None) ->
         *([Button("What changed", f"/agents diff {name} {seen}")] if old is not None else []),
         Button("Edit", f"/agents edit {name}"),
     )
-
-
-async def _asked_at(call: Call) -> datetime | None:
-    """Return when the question was asked that the caller is answering; None if they answer none."""
-    if call.chat is None or call.person is None:
-        return None
-    form = await OpenForm.get_or_none(
-        chat_id=call.chat.id, identity_id=call.person.identity_id, operation="agents.edit"
-    )
-    return form.expires_at - OPEN_FOR if form is not None else None

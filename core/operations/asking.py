@@ -1,8 +1,9 @@
 """What an operation still needs from a person, as a form to show whole or as the next question."""
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from dataclasses import field as default
 from datetime import timedelta
 
@@ -58,10 +59,15 @@ async def view(
     ]
     told = {name: text for name, text in problems.items() if tried or text != MISSING}
     shown = [await _field(call, form, name, {**present, **values}.get(name), told.get(name, "")) for name in names]
-    fixed = tuple((name, values[name]) for name in subjects if name not in missing)
+    fixed = tuple(({name: values[name] for name in subjects if name not in missing} | _hidden(form, present)).items())
     other = "; ".join(text for name, text in told.items() if name not in names)
     submit = "Next" if missing else operation.title.split()[0]
     return FormView(operation.name, operation.title, tuple(shown), submit, fixed, other)
+
+
+def _hidden(form: type[Form], present: Mapping[str, str]) -> dict[str, str]:
+    """Return what a form carries along without asking for it, such as the version that it was made from."""
+    return {name: value for name, value in present.items() if name in form.model_fields and not is_asked(form, name)}
 
 
 async def _field(call: Call, form: type[Form], name: str, value: str | None, problem: str) -> FormField:
@@ -79,7 +85,7 @@ async def _field(call: Call, form: type[Form], name: str, value: str | None, pro
         label=how.label or name.replace("_", " ").capitalize(),
         kind=kind,
         hint=info.description or "",
-        required=info.is_required(),
+        required=info.is_required() or how.needed or how.only_question,
         value=value,
         choices=choices,
         problem=problem,
@@ -137,11 +143,19 @@ async def next_question(
         return None
     so_far.asking, so_far.step = asked, so_far.step + 1
     problem = problems.get(asked, "")
-    now = (await form.present(call, so_far.values)).get(asked)
-    field = await _field(call, form, asked, now, "" if problem == MISSING else problem)
-    if asking(form.model_fields[asked]).only_question:
-        field = replace(field, required=True)
+    present = await form.present(call, so_far.values)
+    so_far.values = {**_hidden(form, present), **so_far.values}
+    field = await _field(call, form, asked, present.get(asked), "" if problem == MISSING else problem)
     return _question(operation, so_far, field, form_id)
+
+
+def _as_code(text: str) -> str:
+    """Return a text that is shown as it stands, whatever is in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    if "\n" not in text and len(text) < 200 and not longest:
+        return f"`{text}`"
+    fence = "`" * max(3, longest + 1)
+    return f"\n{fence}\n{text}\n{fence}"
 
 
 def _question(operation: Operation, so_far: Questions, asked: FormField, form_id: str) -> Card:
@@ -151,7 +165,7 @@ def _question(operation: Operation, so_far: Questions, asked: FormField, form_id
     labels = {choice.value: choice.label for choice in asked.choices}
     if asked.value:
         now = labels.get(asked.value, asked.value)
-        lines.append(f"Now: {now}" if "\n" not in now and len(now) < 200 else f"Now:\n```\n{now}\n```")
+        lines.append(f"Now: {_as_code(now)}")
     if picks and len(asked.choices) > len(picks) + 1:
         lines.append("There are more: write the one you want.")
     options = [(choice.value, choice.label) for choice in picks]

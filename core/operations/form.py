@@ -82,6 +82,7 @@ class Asking:
         ask: ask for it even where it may be left out, when asking question by question.
         subject: what the form is about: once it is given it is not asked for again.
         only_question: leads the questions; not part of a form that is shown whole.
+        needed: it may stay as it is, but not be emptied.
         file: the text of a file that comes with the command is its value.
         most: characters it may have.
     """
@@ -91,6 +92,7 @@ class Asking:
     ask: bool = False
     subject: bool = False
     only_question: bool = False
+    needed: bool = False
     file: bool = False
     most: int = 0
 
