@@ -98,5 +98,6 @@ async def everything(zygote: Zygote, channel: str) -> tuple[list[Scenario], set[
         for name, count in sorted(hits.items()):
             found += [broken(way, channel, f"{name}#{hit}") for hit in dict.fromkeys((1, 2, count)) if 0 < hit <= count]
         twice = ("inbox.accept.after", "turn.command.before", "turn.command.after", "call.post.after")
+        twice = tuple(name for name in twice if hits.get(name, 0) > 1)
         found += [broken(way, channel, f"{one}#2", f"{two}#1") for one in twice for two in twice]
     return found, passed
