@@ -61,7 +61,9 @@ def create(foundation: Foundation) -> Slack:
     responses = Responses(client.session, host, clock)
     limits = budgets(settings.slack_messages_per_second, settings.slack_edits_per_minute)
     files = Files(client, host, foundation.read_file)
-    return Slack(client, me, SlackChannel(client, me, limits, files, responses, clock), responses)
+    streams = settings.slack_native_streams
+    channel = SlackChannel(client, me, limits, files, responses, clock, native_streams=streams)
+    return Slack(client, me, channel, responses)
 
 
 def _own_host(api_url: str) -> str:

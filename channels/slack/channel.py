@@ -1,6 +1,5 @@
-"""A rendered piece becomes a Web API call, and what Slack knows of our messages is read back."""
+"""A rendered piece becomes a Web API call, or a part of a stream."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
@@ -10,8 +9,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.slack.client import NOT_HERE, code_of, translated
 from channels.slack.files import SENT_FILE, Files
+from channels.slack.history import History, metadata_of
 from channels.slack.inbound import Me
 from channels.slack.responses import Responses
+from channels.slack.streams import Streams, marked, unmarked
 from channels.slack.surroundings import Names, around
 from channels.slack.wording import worded
 from channels.text import slack as text
@@ -21,14 +22,8 @@ from storage.clock import Clock
 
 log = logging.getLogger("prowex.slack")
 
-EVENT_TYPE = "prowex_part"
-"""The type of the metadata under which every message of ours carries its key."""
 EPHEMERAL = "ephemeral:"
 """Begins the id of a message that one person saw: it can't be changed or found again."""
-LOOK_AGAIN_SECONDS = 1.0
-"""A post whose answer was lost may come into sight a moment after the connection went."""
-PAGE = 200
-MOST_PAGES = 5
 _REFUSED_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 
 _Send = Callable[[str, list[dict[str, Any]]], Awaitable[Any]]
@@ -54,13 +49,22 @@ class SlackChannel:
 
     Args:
         responses: where answers go that Slack takes only under the address that came with a command.
+        native_streams: let answers in threads of direct chats grow as Slack's own streams.
     """
 
     name = "slack"
     form_style = FormStyle.OPENED
 
     def __init__(
-        self, client: AsyncWebClient, me: Me, limits: Budgets, files: Files, responses: Responses, clock: Clock
+        self,
+        client: AsyncWebClient,
+        me: Me,
+        limits: Budgets,
+        files: Files,
+        responses: Responses,
+        clock: Clock,
+        *,
+        native_streams: bool = False,
     ) -> None:
         self.budgets = limits
         self._client = client
@@ -68,11 +72,14 @@ class SlackChannel:
         self._files = files
         self._responses = responses
         self._names = Names(client, clock)
+        self._streams = Streams(client, me, clock, wanted=native_streams)
+        self._history = History(client, me, self._streams.may_be)
         self._status: set[str] = set()
 
     def render(self, body: Body, *, growing: bool = False) -> tuple[Piece, ...]:
         """Cut the reply into messages within Slack's limits on blocks and characters; files follow, one each."""
-        return text.render(body, growing=growing)
+        pieces = text.render(body, growing=growing)
+        return marked(pieces, body) if growing and self._streams.wanted else pieces
 
     async def post(self, target: Target, piece: Piece, key: str) -> str:
         """Send a message; it carries `key`, by which it can be found again."""
@@ -85,6 +92,9 @@ class SlackChannel:
         piece = worded(piece, thread=bool(thread))
         if _is_for_one(target):
             return await self._show_one(target, piece)
+        if (stream := await self._streams.begin(target, piece, key)) is not None:
+            self._status.discard(target.chat)
+            return stream
         async with translated(posting=True):
             try:
                 answer = await self._post(channel, thread, piece, key)
@@ -93,6 +103,7 @@ class SlackChannel:
                     return await self._answer_elsewhere(target, piece, error)
                 raise
         self._status.discard(target.chat)
+        self._streams.posted_instead(key)
         return str(answer["ts"])
 
     async def edit(self, target: Target, message_id: str, piece: Piece) -> None:
@@ -100,13 +111,12 @@ class SlackChannel:
         if piece.file is not None or message_id.startswith((EPHEMERAL, SENT_FILE)):
             raise Refused("it can't be changed once it is shown")
         channel, _ = _place(target)
-
-        async def send(words: str, blocks: list[dict[str, Any]]) -> Any:
-            return await self._client.chat_update(channel=channel, ts=message_id, text=words, blocks=blocks)
-
-        async with translated(posting=False):
-            await _formatted(piece, send)
-        await self._end_status(target)
+        piece, source = unmarked(piece)
+        shown = await self._streams.grow(channel, message_id, source)
+        if shown is None:
+            await self._update(channel, message_id, piece)
+        if shown != "":
+            await self._end_status(target)
 
     async def delete(self, target: Target, message_id: str) -> None:
         """Delete a message; one that is not there is a success."""
@@ -118,7 +128,9 @@ class SlackChannel:
                 await self._files.take_away(message_id)
                 return
             async with translated(posting=False):
-                await self._client.chat_delete(channel=channel, ts=message_id)
+                await self._streams.delete(
+                    target, message_id, lambda: self._client.chat_delete(channel=channel, ts=message_id)
+                )
         except Gone:
             return
 
@@ -126,11 +138,7 @@ class SlackChannel:
         """Look for the message with `key` among those after the one that was answered."""
         if _is_for_one(target):
             raise Unsure
-        found = await self._look_for(target, key)
-        if found is None:
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            found = await self._look_for(target, key)
-        return found
+        return await self._history.find(target, key)
 
     async def typing(self, target: Target) -> None:
         """Show the assistant's status, which Slack has in the threads of a direct chat only."""
@@ -157,12 +165,22 @@ class SlackChannel:
                 thread_ts=thread or None,
                 text=words,
                 blocks=blocks or None,
-                metadata={"event_type": EVENT_TYPE, "event_payload": {"part": key}},
+                metadata=metadata_of(key),
                 unfurl_links=False,
                 unfurl_media=False,
             )
 
         return await _formatted(piece, send)
+
+    async def _update(self, channel: str, ts: str, piece: Piece) -> None:
+        key = self._streams.key(channel, ts)
+
+        async def send(words: str, blocks: list[dict[str, Any]]) -> Any:
+            metadata = metadata_of(key) if key else None
+            return await self._client.chat_update(channel=channel, ts=ts, text=words, blocks=blocks, metadata=metadata)
+
+        async with translated(posting=False):
+            await self._streams.replace(channel, ts, lambda: _formatted(piece, send))
 
     # what one person alone is shown
 
@@ -205,45 +223,6 @@ class SlackChannel:
     async def _direct(self, target: Target) -> str:
         answer = await self._client.conversations_open(users=_user(target))
         return str((answer["channel"] or {})["id"])
-
-    # what Slack remembers
-
-    async def _look_for(self, target: Target, key: str) -> str | None:
-        """Return the message's id, None if it is certainly not there.
-
-        A file's message carries no key: where one of ours stands, nobody can know.
-
-        Raises:
-            TryLater, Unsure.
-        """
-        cursor: str | None = None
-        for _ in range(MOST_PAGES):
-            try:
-                async with translated(posting=False):
-                    page = await self._page(target, cursor)
-            except (Refused, Gone) as error:
-                raise Unsure from error
-            for message in page.get("messages") or ():
-                metadata = message.get("metadata") or {}
-                if metadata.get("event_type") == EVENT_TYPE and metadata.get("event_payload", {}).get("part") == key:
-                    return str(message["ts"])
-                if message.get("files") and message.get("user") == self._me.user:
-                    raise Unsure
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or None
-            if cursor is None:
-                return None
-        raise Unsure
-
-    async def _page(self, target: Target, cursor: str | None) -> Any:
-        channel, thread = _place(target)
-        since = target.answers or None
-        if thread:
-            return await self._client.conversations_replies(
-                channel=channel, ts=thread, oldest=since, include_all_metadata=True, limit=PAGE, cursor=cursor
-            )
-        return await self._client.conversations_history(
-            channel=channel, oldest=since, include_all_metadata=True, limit=PAGE, cursor=cursor
-        )
 
     # the assistant's status
 

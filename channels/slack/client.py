@@ -24,9 +24,14 @@ TOKEN_REFUSED = frozenset(
 )
 NOT_HERE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel"})
 """We, or the person whom alone it is for, are not in the channel."""
+STILL_STREAMING = "streaming_state_conflict"
+"""The message is a stream that has to be stopped before it is changed as a whole."""
 _FLOOD = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
 _PASSING = frozenset(
-    {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org", "upgrade_required"}
+    {
+        *("fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"),
+        *("upgrade_required", STILL_STREAMING),
+    }
 )
 _GONE = frozenset({"cant_update_message", "edit_window_closed", "message_not_found"})
 _REASONS = {
@@ -49,10 +54,17 @@ _REASONS = {
 
 
 class _Client(AsyncWebClient):
-    """An answer that is no JSON object is one that does not say `ok`."""
+    """Every call is a POST with its arguments in the body; an answer that is no JSON object does not say `ok`.
+
+    The client would read by GET, and put arguments of some POSTs into the address. Slack takes both ways, servers that
+    speak its language often the body alone.
+    """
 
     async def _request(self, *, http_verb: str, api_url: str, req_args: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = await super()._request(http_verb=http_verb, api_url=api_url, req_args=req_args)
+        if req_args.get("params") and not req_args.get("json"):
+            body = {**req_args["params"], **(req_args.get("data") or {})}
+            req_args = {**req_args, "params": None, "data": body}
+        answer: dict[str, Any] = await super()._request(http_verb="POST", api_url=api_url, req_args=req_args)
         if not isinstance(answer["data"], dict):
             answer["data"] = {}
         return answer

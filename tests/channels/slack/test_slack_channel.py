@@ -2,7 +2,7 @@
 
 import pytest
 
-from channels.slack import channel as channel_module
+from channels.slack import history
 from channels.slack.channel import budgets
 from core.channel import Gone, Refused, TryLater, Unsure
 from core.envelopes import Attachment, Body, Button, OutgoingFile, Piece
@@ -14,7 +14,7 @@ HI = Piece("hi")
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again at once."""
-    monkeypatch.setattr(channel_module, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(history, "LOOK_AGAIN_SECONDS", 0.0)
 
 
 async def test_a_message_goes_to_the_thread_and_carries_its_key(bench: Bench) -> None:
@@ -89,7 +89,7 @@ async def test_it_is_found_behind_many_messages(bench: Bench) -> None:
 
 
 async def test_behind_too_many_messages_nobody_can_know(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel_module, "PAGE", 2)
+    monkeypatch.setattr(history, "PAGE", 2)
     im = bench.slack.im("Ann")
     for number in range(20):
         await bench.slack.say(im, f"{number}")
