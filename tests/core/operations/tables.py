@@ -1,5 +1,6 @@
 """All tables at once: what they hold, what has changed in them, and putting that back."""
 
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 from tortoise.connection import get_connections
@@ -73,13 +74,30 @@ async def put_back(before: Rows) -> None:
     """Make the tables in `before` what they were then; the others must not have new rows that refer to theirs."""
     async with transaction(Step.ADMIN):
         now = await rows_of(frozenset(before))
+        gone = {key for name, rows in before.items() for key in rows.keys() - now[name].keys()}
+        changed = list(_changed(before, now))
+        for name, key, cells in changed:  # first of all, so that nothing goes with a new row that it refers to
+            if present := {column: value for column, value in cells.items() if not _is_one_of(value, gone)}:
+                await TABLES[name].filter(pk=key).update(**present)
         for name, model in reversed(TABLES.items()):
             if name in before and (new := now[name].keys() - before[name].keys()):
                 await model.filter(pk__in=list(new)).delete()
         for name, model in TABLES.items():
-            for key, row in before.get(name, {}).items():
-                if key not in now[name]:
-                    await model(**row).save(force_create=True)
-                elif row != now[name][key]:
-                    changed = {column: value for column, value in row.items() if value != now[name][key][column]}
-                    await model.filter(pk=key).update(**changed)
+            for key in before.get(name, {}).keys() & gone:
+                await model(**before[name][key]).save(force_create=True)
+        for name, key, cells in changed:
+            if absent := {column: value for column, value in cells.items() if _is_one_of(value, gone)}:
+                await TABLES[name].filter(pk=key).update(**absent)
+
+
+def _changed(before: Rows, now: Rows) -> Iterator[tuple[str, Any, Row]]:
+    """Yield the table, the key and the former cells of each row that is there still, but has changed."""
+    for name, rows in before.items():
+        for key in rows.keys() & now[name].keys():
+            cells = {column: value for column, value in rows[key].items() if value != now[name][key][column]}
+            if cells:
+                yield name, key, cells
+
+
+def _is_one_of(value: Any, keys: set[Any]) -> bool:
+    return isinstance(value, Hashable) and value in keys
