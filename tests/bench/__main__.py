@@ -26,6 +26,7 @@ from tests.bench.platforms import PLATFORMS, SLACK, Platform
 DISK = "/var/tmp" if Path("/var/tmp").is_dir() else None
 """Where the databases are: a real disk, because a write to memory that is "synced" costs nothing."""
 BOTS = (processes.floor, processes.prowex)
+MOST_LOST = 5
 BUSY = 0.1
 """What share of the machine others may use before the figures are marked."""
 
@@ -99,10 +100,15 @@ async def run(kinds: Sequence[Platform], size: Size) -> int:
         for name, figures in found.items():
             for line in load.saturated(name, (one.values for one in figures)):
                 print(line)
-            lost += [f"{kind.name}: {line}" for one in figures for line in one.lost]
+            lost += _in_short([f"{kind.name}: {line}" for one in figures for line in one.lost])
     for line in lost:
         print(f"LOST  {line}")
     return 1 if lost else 0
+
+
+def _in_short(lines: list[str]) -> list[str]:
+    more = len(lines) - MOST_LOST
+    return [*lines[:MOST_LOST], f"and {more} more"] if more > 0 else lines
 
 
 async def _measured(kind: Platform, size: Size) -> dict[str, list[Figures]]:

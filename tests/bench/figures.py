@@ -16,6 +16,8 @@ from tests.bench.processes import Bot, import_seconds, running
 
 MEGABYTE = 1 << 20
 NEWCOMERS = "newcomers"
+WARM, IN_A_CHAT = 5, 20
+"""Questions that are not measured at the start of a chat, and those that are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Size:
     """How much is done in a run.
 
     Args:
-        asked: questions one after the other in one chat, for the latency.
+        asked: questions one after the other, for the latency.
         chats: chats that write `each` messages, the next when answered.
         streams: chats that get an answer of `seconds` at once.
     """
@@ -56,7 +58,7 @@ async def measure(bot: Bot, size: Size, modules: list[str]) -> Figures:
         people = people_of(http, bot.fakes)
         async with running(bot, http) as (process, seconds):
             figures.values["first start"] = seconds
-            await _one_chat(people, size, figures)
+            await _one_at_a_time(people, size, figures)
             await _many_chats(people, bot, process, size, figures)
             await _streams(people, bot, process, size, figures)
             await people.check(bot.name)
@@ -69,18 +71,23 @@ async def measure(bot: Bot, size: Size, modules: list[str]) -> Figures:
     return figures
 
 
-async def _one_chat(people: People, size: Size, figures: Figures) -> None:
-    """One person, one question at a time; from the answer's way the model's own time is taken off."""
-    warm = 5
-    for number in range(warm):
-        await people.ask(1, Question(f"warm {number}", 20, 0.002))
-    await people.forget_model()
-    for number in range(size.asked):
-        await people.ask(1, Question(f"alone {number}", 20, 0.002))
-    taken = (await people.times(1))[warm:]
-    model = await people.model_seconds()
-    if len(taken) == len(model):
-        added = [answered.seconds - own for answered, own in zip(taken, model, strict=True)]
+async def _one_at_a_time(people: People, size: Size, figures: Figures) -> None:
+    """One question at a time; from the answer's way the model's own time is taken off.
+
+    The chats are short: a long one is summarised now and then, which is more than an answer.
+    """
+    added: list[float] = []
+    for chat in range(1, 1 + -(-size.asked // IN_A_CHAT)):
+        for number in range(WARM):
+            await people.ask(chat, Question(f"warm {number}", 20, 0.002))
+        await people.forget_model()
+        for number in range(min(IN_A_CHAT, size.asked)):
+            await people.ask(chat, Question(f"alone {number}", 20, 0.002))
+        taken = (await people.times(chat))[WARM:]
+        model = await people.model_seconds()
+        if len(taken) == len(model):
+            added += [answered.seconds - own for answered, own in zip(taken, model, strict=True)]
+    if len(added) > 1:
         cuts = quantiles(added, n=20, method="inclusive")
         figures.values |= {"latency p50": cuts[9], "latency p95": cuts[18]}
 

@@ -143,8 +143,10 @@ class People:
             if missing:
                 self.lost.append(f"{bot}, chat {chat}: no answer to {', '.join(missing)}")
             else:
+                strange = [text for text in texts if text not in expected]
+                what = f"{strange[0][:80]!r} among them" if strange else "none of them strange"
                 self.lost.append(
-                    f"{bot}, chat {chat}: {len(texts)} messages instead of {len(expected)} answers in order"
+                    f"{bot}, chat {chat}: {len(texts)} messages instead of {len(expected)} answers in order, {what}"
                 )
 
     async def _get(self, url: str, **query: Any) -> Any:
