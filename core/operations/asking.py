@@ -55,7 +55,9 @@ async def view(
     missing = [name for name in subjects if name not in values or name in problems]
     present = {} if missing else await form.present(call, values)
     names = missing or [
-        name for name, info in form.model_fields.items() if name not in subjects and not asking(info).only_question
+        name
+        for name, info in form.model_fields.items()
+        if name not in subjects and is_asked(form, name) and not asking(info).only_question
     ]
     told = {name: text for name, text in problems.items() if tried or text != MISSING}
     shown = [await _field(call, form, name, {**present, **values}.get(name), told.get(name, "")) for name in names]
