@@ -38,7 +38,13 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(clock: FakeClock) -> AsyncIterator[Bench]:
+def native_streams() -> bool:
+    """Whether answers are streamed; a module about streams says otherwise."""
+    return False
+
+
+@pytest.fixture
+async def bench(clock: FakeClock, native_streams: bool) -> AsyncIterator[Bench]:
     stored: dict[str, bytes] = {}
 
     async def read_file(file_id: str) -> bytes:
@@ -50,6 +56,7 @@ async def bench(clock: FakeClock) -> AsyncIterator[Bench]:
         await introduce(client, me)
         host = slack.address.removeprefix("http://")
         responses = Responses(client.session, host, clock)
-        channel = SlackChannel(client, me, budgets(1, 50), Files(client, host, read_file), responses, clock)
+        files = Files(client, host, read_file)
+        channel = SlackChannel(client, me, budgets(1, 50), files, responses, clock, native_streams=native_streams)
         yield Bench(slack, channel, me, responses, clock, stored)
         await client.session.close()
