@@ -11,8 +11,10 @@ from core.operations.registry import OPERATIONS
 
 TELEGRAM, SLACK, WEB, CONSOLE, LINE = "telegram", "slack", "web", "console", "line"
 SURFACES = (TELEGRAM, SLACK, WEB, CONSOLE, LINE)
+ALONE = (CONSOLE, LINE)
+"""Where the operator alone is."""
 CHATS = (TELEGRAM, SLACK, WEB, CONSOLE)
-ADMIN, GUEST, RESTRICTED = "ada", "gus", "rex"
+ADMIN, GUEST, RESTRICTED, OPERATOR = "ada", "gus", "rex", "operator"
 
 IN_A_CHAT = "That works only inside a chat."
 NOT_HERE = "can't be used here."

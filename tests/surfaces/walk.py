@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from core.access import Standing
 from core.callers import call_of
-from core.compaction import body_of
 from core.conversations import ref_of
 from core.directory import Person, is_welcome, known_chat
 from core.envelopes import Choice
@@ -25,10 +25,11 @@ from core.operations.registry import OPERATIONS, Call, Effect, NotPossible, Oper
 from core.operations.typed import command_in
 from storage.faults import Step
 from storage.ids import new_id
+from storage.sealing import Owner
 from storage.tables import Chat, Conversation, Identity, Reply, Turn
 from storage.transactions import transaction
-from tests.core.operations.tables import TABLES, Rows, put_back, rows_of
-from tests.surfaces.recipes import GUEST, LINE, RECIPES, Recipe
+from tests.core.operations.tables import TABLES, Rows, put_back, rows_of, writes
+from tests.surfaces.recipes import ALONE, OPERATOR, RECIPES, Recipe
 
 _KEPT_RUNNING = {"leases", "lanes", "sessions", "counters", "login_links"}
 RESTORED = frozenset(TABLES) - (_KEPT_RUNNING - {"login_links"})
@@ -113,6 +114,10 @@ class Surface(ABC):
     async def call(self, who: str, *, in_group: bool = False) -> Call:
         """Return the call that the person's own would be."""
 
+    async def call_by(self, way: str, who: str, *, in_group: bool) -> Call:
+        """Return the call that the person's own is when it is made in this way."""
+        return await self.call(who, in_group=in_group)
+
     # what is the same everywhere
 
     async def call_in(self, account: str, chat: str, channel: str, external_id: str, name: str) -> Call:
@@ -132,19 +137,21 @@ class Surface(ABC):
     async def directly(self, call: Call, operation: Operation, fields: Mapping[str, str], before: Rows) -> Came:
         """Make a call without any surface, and take back what it did."""
         result: Card | NotPossible
+        changed: tuple[str, ...] = ()
         try:
             if operation.effect is Effect.EXTERNAL:
                 result = await self._result(call, operation, fields)
-                after = await rows_of(COMPARED)
+                changed = await self.changes(before, await rows_of(COMPARED))
+                await self.restore(before)
             else:
                 async with transaction(Step.ADMIN):
+                    untouched = await writes()
                     result = await self._result(call, operation, fields)
-                    after = await rows_of(COMPARED)
+                    if await writes() != untouched:
+                        changed = await self.changes(before, await rows_of(COMPARED))
                     raise _UndoIt
         except _UndoIt:
-            pass
-        changed = await self.changes(before, after)
-        await self.restore(before)
+            self.forget()
         if isinstance(result, NotPossible):
             return Came(str(result), tuple(button.label for button in result.buttons), (), changed, refused=True)
         labels = tuple(button.label for row in result.buttons for button in row)
@@ -191,6 +198,10 @@ class Surface(ABC):
     async def restore(self, before: Rows) -> None:
         """Make the tables what they were, and have the service forget what it remembers of them."""
         await put_back(before)
+        self.forget()
+
+    def forget(self) -> None:
+        """Have the service read people, chats and agents anew."""
         self.services.directory.forget()
         self.services.agents._kept.clear()
 
@@ -209,7 +220,6 @@ class Surface(ABC):
         if what == "compact":
             card = await invoke(call, OPERATIONS["conversations.compact"], {})
             self.things["summary"] = ref_of(UUID(dict(card.data)["summary"]))
-            assert body_of
         elif what == "ask":
             turn = await Turn.filter(lane_id=call.chat.lane_id).order_by("-id").first()
             assert turn is not None
@@ -225,11 +235,9 @@ class Surface(ABC):
                 await forms.keep_open(key, call.chat.id, call.person, fresh("agents.create", {"name": "Half"}))
 
     async def operator(self) -> Call:
-        """Return the operator's call."""
-        from core.access import Standing
-
-        team = self.services.team_id
-        return Call(self.services, surface="cli", standing=Standing.OPERATOR, teams=(team,))
+        """Return the call of the operator's command line."""
+        await self.services.sealer.key(Owner("team", self.services.team_id))
+        return Call(self.services, "cli", Standing.OPERATOR, teams=(self.services.team_id,))
 
     async def furnish(self, who: str) -> None:
         """Have somebody make agents, and talk."""
@@ -327,32 +335,36 @@ class _UndoIt(Exception):
 async def walk(surface: Surface, name: str) -> None:
     """Use an operation in every way that a surface has, and see that each comes to what the call itself does."""
     operation, recipe = OPERATIONS[name], RECIPES[name]
-    for way in await surface.ways(recipe):
+    try:
+        for way in await surface.ways(recipe):
+            await _compare(surface, operation, recipe, way)
+        if recipe.refusal and surface.name not in ALONE:
+            await _refused(surface, operation, recipe)
+        if recipe.wrong is not None:
+            await _wrong(surface, operation, recipe, *recipe.wrong)
+    finally:
         await surface.restore(surface.seed)
-        await _compare(surface, operation, recipe, way)
-    if recipe.refusal and surface.name not in ("console", LINE):
-        await surface.restore(surface.seed)
-        await _refused(surface, operation, recipe)
-    if recipe.wrong is not None:
-        await surface.restore(surface.seed)
-        given, told = recipe.wrong
-        typed = surface.way_of_typing(operation, given)
-        shown = await surface.say(_caller(surface, recipe), typed)
-        if not recipe.otherwise.get(surface.name):
-            assert holds(shown.text, told), f"{typed}: {shown}"
+
+
+async def _wrong(surface: Surface, operation: Operation, recipe: Recipe, given: Mapping[str, str], told: str) -> None:
+    """See that what isn't there is said not to be."""
+    typed = surface.way_of_typing(operation, given)
+    shown = await surface.say(_caller(surface, recipe), typed)
+    told = recipe.otherwise.get(surface.name, told)
+    assert holds(shown.text, told), f"{typed}: {shown}"
 
 
 def _caller(surface: Surface, recipe: Recipe) -> str:
-    return recipe.caller if surface.name not in ("console", LINE) else "operator"
+    return recipe.caller if surface.name not in ALONE else OPERATOR
 
 
 async def _compare(surface: Surface, operation: Operation, recipe: Recipe, way: str) -> None:
     who = _caller(surface, recipe)
-    in_group = recipe.in_group or way == "mention"
+    before = surface.seed
     if recipe.before:
         await surface.prepare(recipe.before, who)
+        before = await rows_of(RESTORED)
     fields = surface.fields_of(recipe.fields)
-    before = await rows_of(RESTORED)
     if way == "button":
         assert recipe.press is not None
         shown, fields = await surface.use_button(who, *recipe.press, operation)
@@ -360,7 +372,7 @@ async def _compare(surface: Surface, operation: Operation, recipe: Recipe, way: 
         shown = await surface.use(way, operation, recipe, fields, who)
     changed = await surface.changes(before, await rows_of(COMPARED))
     await surface.restore(before)
-    came = await surface.directly(await surface.call(who, in_group=in_group), operation, fields, before)
+    came = await surface.directly(await surface.call_by(way, who, in_group=recipe.in_group), operation, fields, before)
     where = f"{operation.name} by {way}"
     otherwise = recipe.otherwise.get(surface.name)
     if way not in ("button", "mention"):
@@ -368,25 +380,31 @@ async def _compare(surface: Surface, operation: Operation, recipe: Recipe, way: 
         if not came.quiet:
             assert holds(came.text, otherwise or recipe.says), f"{where}: {came.text}"
         assert bool(came.changed) == (recipe.writes and not otherwise), f"{where} changes {came.changed}"
-    _same(where, shown, came, counts=recipe.counts)
+    if not (way == "mention" and _told_in_passing(shown, came)):
+        _same(where, shown, came, counts=recipe.counts)
     assert changed == came.changed, f"{where}: {changed} instead of {came.changed}"
-    if came.quiet:
+    if came.quiet and way != "mention":
         assert holds(shown.text, recipe.says), f"{where}: {shown.text}"
+    if recipe.before:
+        await surface.restore(surface.seed)
 
 
 async def _refused(surface: Surface, operation: Operation, recipe: Recipe) -> None:
     """See that somebody who may not is told the same as by the call itself, and nothing is changed."""
     fields = surface.fields_of(recipe.fields)
-    before = await rows_of(RESTORED)
     shown = await surface.say(recipe.lowly, surface.way_of_typing(operation, fields), in_group=recipe.in_group)
-    after = await rows_of(COMPARED)
-    assert await surface.changes(before, after) == ()
-    await surface.restore(before)
+    assert await surface.changes(surface.seed, await rows_of(COMPARED)) == ()
     call = await surface.call(recipe.lowly, in_group=recipe.in_group)
-    came = await surface.directly(call, operation, fields, before)
+    came = await surface.directly(call, operation, fields, surface.seed)
     assert came.refused
     assert holds(came.text, recipe.refusal), came.text
     _same(f"{operation.name}, refused", shown, came)
+
+
+def _told_in_passing(shown: Shown, came: Came) -> bool:
+    """Tell whether a form is offered that says what a call says about its fields."""
+    told = came.text.partition(": ")[2].partition(" Write it like this")[0]
+    return bool(told) and "Open the form" in shown.labels and holds(shown.text, told)
 
 
 def _same(where: str, shown: Shown, came: Came, *, counts: bool = False) -> None:
@@ -399,6 +417,3 @@ def _same(where: str, shown: Shown, came: Came, *, counts: bool = False) -> None
     assert is_told == ought, f"{where}: more {is_told - ought}, less {ought - is_told}:\n{shown.text}\n---\n{came.text}"
     assert sorted(shown.labels) == sorted(came.labels), f"{where}: {shown.labels} instead of {came.labels}"
     assert sorted(shown.files) == sorted(came.files), f"{where}: {shown.files} instead of {came.files}"
-
-
-__all__ = ["GUEST", "Came", "Shown", "Surface", "walk"]
