@@ -61,7 +61,8 @@ async def view(
     ]
     told = {name: text for name, text in problems.items() if tried or text != MISSING}
     shown = [await _field(call, form, name, {**present, **values}.get(name), told.get(name, "")) for name in names]
-    fixed = tuple(({name: values[name] for name in subjects if name not in missing} | _hidden(form, present)).items())
+    given = {name: value for name, value in values.items() if name in form.model_fields and name not in names}
+    fixed = tuple({**_hidden(form, present), **given}.items())
     other = "; ".join(text for name, text in told.items() if name not in names)
     submit = "Next" if missing else operation.title.split()[0]
     return FormView(operation.name, operation.title, tuple(shown), submit, fixed, other)
