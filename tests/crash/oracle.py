@@ -129,7 +129,8 @@ def judge(
             if answer.whole:
                 first.setdefault(token, answer.place)
     told = sum(FAILED in text for text in texts) if failures else 0
-    _judge_messages(verdict, said, wholes, halves, texts, answers, asked, _excused(said, wholes, told))
+    excused, left = _excused(said, wholes, told)
+    _judge_messages(verdict, said, wholes, halves, texts, answers, asked, excused, left)
     _judge_order(verdict, said, first)
     _judge_cards(verdict, said, texts, len(troubles), again, for_one=for_one)
     if reads_back and not for_one and verdict.counts["maybe_sent"]:
@@ -154,8 +155,11 @@ def _goes_on(text: str) -> bool:
     return re.search(r"q\d+[be]\d+of\d+q", text) is not None
 
 
-def _excused(said: Sequence[Said], wholes: Counter[str], told: int) -> set[str]:
-    """Return the messages whose missing answer a sentence on the model's failure covers: one sentence, one turn."""
+def _excused(said: Sequence[Said], wholes: Counter[str], told: int) -> tuple[set[str], int]:
+    """Return the messages whose missing answer a sentence on the model's failure covers, and how many are left.
+
+    One sentence covers one turn.
+    """
     missing = [
         [one.token for one in those]
         for gone, those in groupby(
@@ -163,10 +167,10 @@ def _excused(said: Sequence[Said], wholes: Counter[str], told: int) -> set[str]:
         )
         if gone
     ]
-    return {token for those in missing[:told] for token in those}
+    return {token for those in missing[:told] for token in those}, max(0, told - len(missing))
 
 
-def _judge_messages(verdict, said, wholes, halves, texts, answers, asked, excused) -> None:  # type: ignore[no-untyped-def]
+def _judge_messages(verdict, said, wholes, halves, texts, answers, asked, excused, left) -> None:  # type: ignore[no-untyped-def]
     stops = sum(text.endswith(STOPPED) for text in texts)
     unstopped = 0
     for one in said:
@@ -188,7 +192,7 @@ def _judge_messages(verdict, said, wholes, halves, texts, answers, asked, excuse
             verdict.break_("I2", f"{one.token} was answered {got} times, {one.wholes} expected")
         if half:
             verdict.break_("half", f"{one.token}: half an answer is left standing")
-    if unstopped > stops:
+    if unstopped > stops + left:  # it may have failed before it was stopped
         verdict.break_("I1", f"{unstopped} stopped answers, but only {stops} say so")
     stopped = {one.token for one in said if one.stopped}
     for answer in answers:

@@ -72,6 +72,9 @@ def test_a_stopped_answer_says_so() -> None:
     assert broken(judged(said, [f"{half[:1500]}\n\n{STOPPED}"], [(ONE,)])) == []
     assert broken(judged(said, [half[:1500]], [(ONE,)])) == ["I1", "half"]
     assert broken(judged(said, [STOPPED], [(ONE,)])) == []
+    failed = "The model `a:b` could not answer: it could not be reached."
+    assert broken(judged(said, [failed], [], failures=True)) == []
+    assert broken(judged([*said, Said(TWO)], [failed], [], failures=True)) == ["I1"]
 
 
 def test_a_card_stands_once_or_a_notice_says_that_it_may_be_missing() -> None:
