@@ -46,9 +46,10 @@ async def run(call: Call, name: str, /, **values: str) -> Card:
 
 
 async def shown(call: Call, name: str, /, **values: str) -> dict[str, str]:
-    """Return the fields of the form that is shown, with what they hold."""
+    """Return the fields of the form that is shown, with what they hold, and what it carries along."""
     view = await asking.view(call, OPERATIONS[name], values, {}, tried=False)
-    return {field.name: field.value for field in view.fields}
+    carried = {field: value for field, value in view.fixed if field not in values}
+    return {field.name: field.value for field in view.fields} | carried
 
 
 async def test_the_form_of_an_agent_holds_all_that_it_is(call: Call) -> None:
