@@ -4,6 +4,7 @@ The tests run on SQLite, and on PostgreSQL with `PROWEX_TEST_DATABASE=postgres`:
 """
 
 import asyncio
+import logging
 import os
 import shutil
 import threading
@@ -42,6 +43,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Commands set the logging up for the whole process: a test that runs one must not silence those after it."""
+    known = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
+    before = [(logger, logger.level, logger.disabled, logger.propagate) for logger in known]
+    yield
+    for logger, level, disabled, propagate in before:
+        if logger.level != level:
+            logger.setLevel(level)
+        logger.disabled, logger.propagate = disabled, propagate
 
 
 @pytest.fixture
