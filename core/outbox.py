@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
+from uuid import UUID
 
 from core import replies
 from core.channel import Channel, Gone, Refused, TryLater, Unsure
@@ -136,6 +137,23 @@ class Outbox:
                 await Part.filter(id=part.id).update(message_id=message_id, state=PartState.RESERVED)
             part.message_id, part.state = message_id, PartState.RESERVED
         return part
+
+    async def look_for_lost(self, held: Held, chat: Chat) -> dict[UUID, tuple[PartState, str]]:
+        """Return what is to be written of the placeholders that were being posted when a process ended.
+
+        Where the platform can be asked, one that arrived is to be deleted; elsewhere it may be orphaned.
+        """
+        found: dict[UUID, tuple[PartState, str]] = {}
+        for part in await Part.filter(reply__lane_id=held.id, state=PartState.RESERVING).prefetch_related("reply"):
+            target = target_of(held, chat, part.reply.answers, part.reply.only_for)
+            try:
+                message_id = await self.channel(target).find(target, str(part.id))
+            except Unsure:
+                found[part.id] = (PartState.ORPHANED, "")
+            else:
+                state = PartState.DELETED if message_id is None else PartState.DELETING
+                found[part.id] = (state, message_id or "")
+        return found
 
     async def _replace(self, held: Held, pending: Pending, part: Part, state: PartState) -> Part:
         return await to_the_end(self._add_place(held, pending, part.number, part, state))

@@ -31,7 +31,6 @@ from core.wire import kept_to_json
 from storage.clock import Clock
 from storage.faults import Step
 from storage.ids import new_id
-from storage.queries import ids_of
 from storage.sealing import Owner, Sealer
 from storage.tables import (
     Chat,
@@ -39,7 +38,6 @@ from storage.tables import (
     InboundState,
     InboxEntry,
     Part,
-    PartState,
     Reply,
     ReplyState,
     StepKind,
@@ -268,10 +266,10 @@ class Turns:
         """Resume the turn that was running, if any; what was shown of it is taken away first."""
         turn = await Turn.filter(lane_id=held.id, state=TurnState.RUNNING).first()
         now = self._clock.now()
-        orphans = Part.filter(reply__lane_id=held.id, state=PartState.RESERVING)
+        lost = await self._outbox.look_for_lost(held, chat)
         async with held.commit(Step.TURN_RESUME):
-            if lost := await ids_of(orphans):
-                await Part.filter(id__in=lost).update(state=PartState.ORPHANED)
+            for part_id, (state, message_id) in lost.items():
+                await Part.filter(id=part_id).update(state=state, message_id=message_id)
             if turn is not None:
                 turn.holder = held.holder
                 await Turn.filter(id=turn.id).update(holder=held.holder)
