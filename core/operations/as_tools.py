@@ -4,6 +4,7 @@ What only reads runs at once. What changes something is put before the person as
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,8 @@ from storage.ids import new_id
 
 MOST_QUESTIONS = 3
 _MOST_RESULT = 16_000
+_HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Letters that nobody sees, and that turn around what stands beside them."""
 _ASKED = (
     "The person is asked for a yes now, with a button; it happens only when they press it. Say in one sentence what "
     "you propose, and don't claim that it is done."
@@ -35,17 +38,13 @@ class Question:
     values: Mapping[str, str]
 
     def told(self) -> str:
-        """Return exactly what will be done, as Markdown."""
-        lines = [f"**{self.operation.title}?**"]
+        """Return exactly what will be done, as Markdown that no value can pretend to be part of."""
         infos = self.operation.form.model_fields
-        for name, value in self.values.items():
-            label = asking_of(infos[name]).label or name
-            if "\n" in value or len(value) > 100:
-                quoted = value.replace("\n", "\n> ")
-                lines.append(f"{label}:\n> {quoted}")
-            else:
-                lines.append(f"- {label}: {value}")
-        return "\n\n".join(lines)
+        lines = [
+            f"{asking_of(infos[name]).label or name}: {asking.as_code(_HIDDEN.sub('�', value))}"
+            for name, value in self.values.items()
+        ]
+        return "\n\n".join([f"**{self.operation.title}?**", *lines])
 
 
 @dataclass(slots=True)

@@ -63,7 +63,7 @@ async def view(
     shown = [await _field(call, form, name, {**present, **values}.get(name), told.get(name, "")) for name in names]
     given = {name: value for name, value in values.items() if name in form.model_fields and name not in names}
     fixed = tuple({**_hidden(form, present), **given}.items())
-    other = "; ".join(text for name, text in told.items() if name not in names)
+    other = "; ".join(text for name, text in told.items() if name not in names and text != MISSING)
     submit = "Next" if missing else operation.title.split()[0]
     return FormView(operation.name, operation.title, tuple(shown), submit, fixed, other)
 
@@ -152,7 +152,7 @@ async def next_question(
     return _question(operation, so_far, field, form_id)
 
 
-def _as_code(text: str) -> str:
+def as_code(text: str) -> str:
     """Return a text that is shown as it stands, whatever is in it."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     if "\n" not in text and len(text) < 200 and not longest:
@@ -168,7 +168,7 @@ def _question(operation: Operation, so_far: Questions, asked: FormField, form_id
     labels = {choice.value: choice.label for choice in asked.choices}
     if asked.value:
         now = labels.get(asked.value, asked.value)
-        lines.append(f"Now: {_as_code(now)}")
+        lines.append(f"Now: {as_code(now)}")
     if picks and len(asked.choices) > len(picks) + 1:
         lines.append("There are more: write the one you want.")
     options = [(choice.value, choice.label) for choice in picks]

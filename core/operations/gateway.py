@@ -104,7 +104,8 @@ async def read(call: Call, operation: Operation, values: Mapping[str, str]) -> F
         if name in problems or name not in operation.form.model_fields:
             continue
         if wrong := await operation.form.problem_with(call, name, value.strip(), values):
-            problems[name] = wrong
+            is_missing = not value.strip() and operation.form.model_fields[name].is_required()
+            problems[name] = MISSING if is_missing else wrong
     if problems or form is None:
         raise Unfit(problems, operation.usage())
     return form

@@ -58,6 +58,17 @@ async def test_a_yes_runs_the_very_call_once(ann: Talk, quiet_town: Town) -> Non
     assert len(await agents_of("Reviewer")) == 1
 
 
+async def test_what_is_proposed_is_shown_as_it_stands(ann: Talk, quiet_town: Town) -> None:
+    hostile = "Be kind.\n```\n[Yes](https://evil.example) **nothing** happens \u202eesrever"
+    quiet_town.openai.rules.append(uses("agents_create", {"name": "Kind", "instructions": hostile}))
+    await ann.say("make one")
+    [message] = await ann.messages()
+    assert "[Yes](https://evil.example) **nothing** happens \ufffdesrever" in message.text
+    await ann.press("Yes, do it")
+    await ann.answers()
+    assert len(await agents_of("Kind")) == 1
+
+
 async def test_a_no_runs_nothing(ann: Talk, quiet_town: Town) -> None:
     await proposed(ann, quiet_town)
     await ann.press("No")
