@@ -222,6 +222,16 @@ async def test_words_whose_arrival_nobody_knows_are_not_there_twice(answer: Answ
     assert answer.shown().text == "one two three"
 
 
+async def test_they_are_not_there_twice_either_if_the_stream_can_not_be_stopped_at_once(answer: Answer) -> None:
+    answer.bench.slack.faults.drop_answers("chat.appendStream")
+    answer.bench.slack.faults.fail("chat.stopStream", status=503)
+    with pytest.raises(TryLater):
+        await answer.grows("one")
+    await answer.grows("one")
+    assert [version.text for version in answer.shown().versions if "oneone" in version.text] == []
+    assert answer.shown().text == "one"
+
+
 async def test_a_stop_whose_answer_was_lost_is_repeated(answer: Answer) -> None:
     await answer.grows("one")
     answer.bench.slack.faults.drop_answers("chat.stopStream")
@@ -304,6 +314,15 @@ async def test_a_stream_that_certainly_never_began_is_known_not_to_be_there(benc
     await before.ends("an earlier answer in the thread")
     question = await bench.slack.say(before.im, "and now?", thread=before.target.chat.partition("/")[2])
     answer = Answer(bench, before.im, question)
+    bench.slack.faults.drop_requests("chat.startStream")
+    with pytest.raises(Unsure):
+        await answer.begin()
+    assert await bench.channel.find(answer.target, "key-1") is None
+
+
+async def test_the_root_of_the_assistant_pane_is_never_taken_for_a_stream_that_was_lost(bench: Bench) -> None:
+    root = await bench.slack.open_pane(bench.slack.person("Ann"))
+    answer = Answer(bench, root.channel, await bench.slack.say(root.channel, "hi", thread=root))
     bench.slack.faults.drop_requests("chat.startStream")
     with pytest.raises(Unsure):
         await answer.begin()
