@@ -11,6 +11,7 @@ from core.outbox import PLACEHOLDER, READY
 
 NAME = "console"
 ACCOUNT = "console"
+_CANCEL = "/cancel"
 
 
 class ConsoleChannel:
@@ -33,6 +34,7 @@ class ConsoleChannel:
         self._read_file = read_file
         self._printed: set[str] = set()
         self.buttons: list[str] = []
+        self._labels: dict[str, str] = {}
         self.answered = asyncio.Event()
 
     def render(self, body: Body, *, growing: bool = False) -> tuple[Piece, ...]:
@@ -71,15 +73,29 @@ class ConsoleChannel:
             raise Refused("it is not here")
         return await self._read_file(attachment.reference.removeprefix("stored:"))
 
+    def pressed(self, text: str) -> str | None:
+        """Return the command of the button that `text` means, by its label or else its number; None if it means none.
+
+        A question's way out has no number, so that a number can be its answer.
+        """
+        if text in self._labels:
+            return self._labels[text]
+        if not text.isdigit() or not 0 < int(text) <= len(self.buttons):
+            return None
+        command = self.buttons[int(text) - 1]
+        return command if command != _CANCEL else None
+
     def _print(self, key: str, piece: Piece) -> None:
         if key in self._printed:
             return
         self._printed.add(key)
         width = min(100, shutil.get_terminal_size().columns)
         self._write(render(piece.text, width) if self._styled else piece.text)
-        self.buttons = [button.command for row in piece.buttons for button in row]
-        for number, label in enumerate((button.label for row in piece.buttons for button in row), 1):
-            self._write(f"  [{number}] {label}")
+        shown = [button for row in piece.buttons for button in row]
+        self.buttons = [button.command for button in shown]
+        self._labels = {button.label: button.command for button in shown}
+        for number, button in enumerate(shown, 1):
+            self._write(f"  [{button.command if button.command == _CANCEL else number}] {button.label}")
         if self._styled:
             self._write("")
         self.answered.set()

@@ -107,7 +107,7 @@ class _Talk:
             if found is None:
                 return
             attachments, text = (found,), ""
-        pressed = text.isdigit() and 0 < int(text) <= len(self._channel.buttons)
+        pressed = self._channel.pressed(text)
         now, event = self._foundation.clock.now(), str(new_id())
         inbound = Inbound(
             origin=self._origin,
@@ -115,10 +115,10 @@ class _Talk:
             fingerprint=event,
             position=int(now.timestamp() * 1_000_000) + next(self._order),
             received_at=now,
-            text=self._channel.buttons[int(text) - 1] if pressed else text,
+            text=text if pressed is None else pressed,
             message_id=event,
             attachments=attachments,
-            button=pressed,
+            button=pressed is not None,
         )
         await self._core.inbox.accept([inbound])
 
