@@ -19,6 +19,10 @@ INSTALL := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c con
 FALLBACK := $(BIN)/python -m pip install --quiet -c constraints.txt
 
 POSTGRES_TESTS ?= $(wildcard tests/storage tests/core tests/scenarios)
+# What no database sees, or sees as in other scenarios.
+POSTGRES_SKIPS := tests/core/providers $(addprefix tests/scenarios/test_, console.py flood.py long_texts.py \
+	model_trouble.py models_that_stand_in.py slack_flood.py slack_socket.py slack_streams.py slack_webhook.py \
+	telegrams_trouble.py what_people_send.py)
 PYTEST_ARGS ?=
 WORKERS ?= 2
 ARGS ?=
@@ -36,7 +40,7 @@ test-sqlite: .venv/installed-dev
 	PROWEX_TEST_DATABASE=sqlite $(PYTEST) --ignore $(CRASH) $(PYTEST_ARGS)
 
 test-postgres: .venv/installed-dev
-	PROWEX_TEST_DATABASE=postgres $(PYTEST) $(POSTGRES_TESTS) $(PYTEST_ARGS)
+	PROWEX_TEST_DATABASE=postgres $(PYTEST) $(POSTGRES_TESTS) $(addprefix --ignore=, $(POSTGRES_SKIPS)) $(PYTEST_ARGS)
 
 # It kills whole processes and needs the machine for itself.
 test-crash: .venv/installed-dev

@@ -67,6 +67,7 @@ async def test_an_answer_is_streamed_and_then_stands_there_whole(slack: SlackTow
     assert await ann.answer() == "echo: and again"
 
 
+@pytest.mark.slow
 async def test_an_answer_is_the_same_streamed_or_not(slack: SlackTown) -> None:
     ann = await in_thread(slack)
     asking = "[[table delay=0.05]] **b** `<!channel>` <@U0NOBODY00> & [l](https://example.org)"
@@ -149,6 +150,7 @@ async def test_a_stream_whose_beginning_was_lost_is_an_orphan_and_the_answer_com
     assert await Part.filter(state=PartState.ORPHANED).count() == 1
 
 
+@pytest.mark.slow
 async def test_a_long_answer_arrives_whole_and_in_order(slack: SlackTown) -> None:
     ann = await in_thread(slack)
     await ann.say("[[len=12000 delay=0.002]]")
@@ -161,6 +163,7 @@ async def test_a_long_answer_arrives_whole_and_in_order(slack: SlackTown) -> Non
     assert len(calls(slack, "startStream")) == 1
 
 
+@pytest.mark.slow
 async def test_an_answer_that_took_long_is_told_of_in_a_fresh_message(slack: SlackTown) -> None:
     ann = await in_thread(slack)
     await ann.say("[[tokens=100 delay=0.03]]")
@@ -171,6 +174,7 @@ async def test_an_answer_that_took_long_is_told_of_in_a_fresh_message(slack: Sla
     assert (begun.deleted_at is not None, message.streaming) == (True, "")
 
 
+@pytest.mark.slow
 async def test_a_stream_that_slack_ended_goes_on_by_edits(slack: SlackTown) -> None:
     ann = await in_thread(slack)
     await ann.say("[[tokens=170 delay=0.03]]")
@@ -183,6 +187,7 @@ async def test_a_stream_that_slack_ended_goes_on_by_edits(slack: SlackTown) -> N
     assert (message.ts, len(message.text.split()) >= 170) == (begun.ts, True)
 
 
+@pytest.mark.slow
 async def test_thinking_does_not_keep_the_words_from_being_streamed(slack: SlackTown) -> None:
     ann = await in_thread(slack)
     await ann.say("[[thinking tokens=100 delay=0.03]]")
