@@ -126,7 +126,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "agents.import": Recipe(
         "Brush is brought in", {"text": FILE, "name": "Brush"}, asks=("text",), writes=True,
-        wrong=({"text": "no file"}, "file"), **GUESTS,
+        wrong=({"text": "no file"}, "is not written as TOML"), **GUESTS,
     ),
     "agents.here": Recipe(
         "From now on Writer answers", {"agent": "writer"}, otherwise=NO_CHAT, writes=True,
