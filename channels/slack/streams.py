@@ -96,6 +96,7 @@ class Streams:
         self._me = me
         self._clock = clock
         self._running: dict[tuple[str, str], _Stream] = {}
+        self._beginning = 0
         self._answered: OrderedDict[str, str] = OrderedDict()
         self._recipients: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._starts: deque[float] = deque()
@@ -114,6 +115,7 @@ class Streams:
         if not self._may_begin(target, piece):
             return None
         channel = target.chat.partition("/")[0]
+        self._beginning += 1
         try:
             async with translated(posting=True):
                 answer = await self._start(target)
@@ -128,6 +130,8 @@ class Streams:
         except (Refused, Gone) as refused:
             _keep(self._doubts, key, refused.reason if isinstance(refused, Refused) else "gone")
             return None
+        finally:
+            self._beginning -= 1
         self._running[channel, str(answer["ts"])] = _Stream(key, self._clock.monotonic())
         return str(answer["ts"])
 
@@ -142,7 +146,7 @@ class Streams:
         self._running = {place: one for place, one in self._running.items() if now - one.began < LIFE_SECONDS}
         while self._starts and now - self._starts[0] > _MINUTE:
             self._starts.popleft()
-        running = sum(not one.ended for one in self._running.values())
+        running = self._beginning + sum(not one.ended for one in self._running.values())
         return running < MOST_RUNNING and len(self._starts) < MOST_STARTS and not self._pause_of(_START)
 
     async def _start(self, target: Target) -> Any:

@@ -1,5 +1,6 @@
 """Native streams: what a person sees while they grow, that they end as any message does, and what happens when not."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -416,8 +417,7 @@ async def test_a_place_that_takes_no_message_at_all_says_nothing_of_streams(benc
 async def test_no_more_streams_begin_than_slack_lets_begin_and_stop(bench: Bench) -> None:
     bench.slack.flood.limits = Limits(post_rate=1_000, post_burst=1_000, tier3=1_000, tolerance=0)
     answers = [await asked(bench, f"{number}") for number in range(40)]
-    for number, answer in enumerate(answers):
-        await answer.begin(f"key-{number}")
+    await asyncio.gather(*(answer.begin(f"key-{number}") for number, answer in enumerate(answers)))
     streamed = [one for one in answers if one.message().streaming]
     assert 0 < len(streamed) <= streams.MOST_RUNNING
     bench.clock.advance(61)
