@@ -20,10 +20,9 @@ CALLED_UNDER = {
     "core/attachments call them; typing, answer_press: shown to nobody afterwards, nothing is recorded of them",
     "channels/telegram/receive.py": "getUpdates: within `calling`; getMe, setMyCommands, setWebhook, deleteWebhook: "
     "may be repeated at any time, nothing is recorded of them",
-    "channels/slack/": "post, edit, delete, fetch, surroundings: within `calling` where core calls them; events come in; "
-    "modals and names may be asked for at any time, nothing is recorded of them",
-    "core/providers/": "within `calling` where core/providers/retry asks the model; lists of models may be asked for at "
-    "any time",
+    "channels/slack/": "post, edit, delete, fetch, surroundings: within `calling` where core calls them; events come "
+    "in; modals and streams may be asked for at any time, nothing is recorded of them",
+    "core/providers/": "within `calling` where core/providers/retry asks the model; lists of models: at any time",
     "bot/proofs.py": "live checks of `init` and `doctor`: nothing is recorded of them",
     "bot/checks/machine.py": "live checks of `doctor`: nothing is recorded of them",
     "bot/checks/outside.py": "live checks of `doctor`: nothing is recorded of them",

@@ -101,7 +101,9 @@ def test_words_that_fit_no_field_are_refused_with_the_right_form(note, words, se
 
 async def test_a_missing_field_is_told_as_one_types_it_in_a_shell(prowex, settings, note):
     assert usage_of(note) == "prowex call notes.write title=… text=… [place=…]"
-    with pytest.raises(Stop, match=r"text: please fill this in\. Write it like this: `prowex call notes\.write title=…"):
+    with pytest.raises(
+        Stop, match=r"text: please fill this in\. Write it like this: `prowex call notes\.write title=…"
+    ):
         await prowex("call", "notes.write", "x", settings=settings)
 
 

@@ -123,7 +123,8 @@ async def fill(sealer: Sealer, files: FileStore) -> None:
             )  # fmt: skip
         await Approval.create(
             id=approval_id, turn_id=turn.id, identity_id=identity.id, operation="agents.create", expires_at=NOW,
-            arguments=team_key.seal("approvals.arguments", approval_id, SAID), state=ApprovalState.ASKED, created_at=NOW,
+            arguments=team_key.seal("approvals.arguments", approval_id, SAID),
+            state=ApprovalState.ASKED, created_at=NOW,
         )  # fmt: skip
         for number, step_state in enumerate(StepState):
             row_id = new_id()
