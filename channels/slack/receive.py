@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -34,6 +35,7 @@ EVENT, COMMAND, INTERACTION = "events_api", "slash_commands", "interactive"
 NAME_SECONDS = 2.5
 """How long a delivery waits for our own name; Slack waits three seconds, and delivers again."""
 LONGEST_PAUSE = 30.0
+_DIRECT = ("message", "im")
 
 _REFUSED = "Slack refuses the bot token: set a valid SLACK_BOT_TOKEN and restart"
 
@@ -87,6 +89,21 @@ class Receiver:
         if used is None or not self._is_used_with_us(used):
             return None
         return await self._interaction(used)
+
+    async def take_together(self, payloads: Sequence[dict[str, Any]]) -> None:
+        """Take what people said in direct conversations (`stands_alone`), in its order, stored in one go.
+
+        Raises:
+            Busy: nothing was stored.
+        """
+        await self._know_ourselves()
+        inbounds = []
+        for payload in payloads:
+            message = _parsed(Message, payload["event"]) if self._is_delivered_to_us(payload) else None
+            if message is not None:
+                inbounds.append(await inbound_of(message, self._me, self._known_thread, self._clock.now()))
+        if kept := [inbound for inbound in inbounds if inbound is not None]:
+            await self._accept(kept)
 
     async def _know_ourselves(self) -> None:
         try:
@@ -181,6 +198,12 @@ def is_ordered(kind: str, payload: dict[str, Any]) -> bool:
     """Tell whether a delivery must not overtake those before it: what people say, and nothing that waits for Slack."""
     event = payload.get("event")
     return kind == EVENT and isinstance(event, dict) and event.get("type") != "assistant_thread_started"
+
+
+def stands_alone(kind: str, payload: dict[str, Any]) -> bool:
+    """Tell whether a delivery is words in a direct conversation: they are meant for us, whatever came before them."""
+    event = payload.get("event")
+    return kind == EVENT and isinstance(event, dict) and (event.get("type"), event.get("channel_type")) == _DIRECT
 
 
 def _is_ours(bot_id: str, ours: str) -> bool:

@@ -4,7 +4,9 @@ import asyncio
 import json
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
+from itertools import islice, takewhile
 from typing import Any
 
 import aiohttp
@@ -12,7 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.slack.client import TOKEN_REFUSED, code_of, pause_asked
-from channels.slack.receive import COMMAND, EVENT, INTERACTION, Receiver, is_ordered
+from channels.slack.receive import COMMAND, EVENT, INTERACTION, Receiver, is_ordered, stands_alone
 from core.channel import TryLater
 from core.inbox import Busy
 from storage.clock import Clock
@@ -32,6 +34,7 @@ SHORT_SECONDS = 10.0
 MOST_AT_ONCE = 3
 """A connection that is over sooner counts as a failure: about one a minute may be opened, a few of them at once."""
 MOST_FRAME = 8 * 1024 * 1024
+MOST_TOGETHER = 50
 _KINDS = (EVENT, COMMAND, INTERACTION)
 _SWITCHED_OFF = "Socket Mode is switched off for the Slack app: switch it on in the app's settings"
 
@@ -64,7 +67,8 @@ class SocketMode:
         self._receiver = receiver
         self._clock = clock
         self._chance = chance
-        self._arrived: asyncio.Queue[tuple[_WS, dict[str, Any]]] = asyncio.Queue()
+        self._arrived: deque[tuple[_WS, dict[str, Any]]] = deque()
+        self._news = asyncio.Event()
         self._failures = 0
         self.problem = ""
 
@@ -148,7 +152,8 @@ class SocketMode:
                     log.info("Slack asks for a new connection", extra={"reason": str(frame.get("reason"))[:40]})
                     over.set()
                 elif isinstance(frame.get("envelope_id"), str):
-                    self._arrived.put_nowait((ws, frame))
+                    self._arrived.append((ws, frame))
+                    self._news.set()
         finally:
             over.set()
             await ws.close()
@@ -163,12 +168,44 @@ class SocketMode:
     async def _work(self, group: asyncio.TaskGroup) -> None:
         """Take what people say in the order in which it came; what waits for Slack itself holds nothing up."""
         while True:
-            ws, envelope = await self._arrived.get()
+            while not self._arrived:
+                self._news.clear()
+                await self._news.wait()
+            if await self._work_together():
+                continue
+            ws, envelope = self._arrived.popleft()
             kind, payload = str(envelope.get("type")), envelope.get("payload")
             if kind in _KINDS and isinstance(payload, dict) and not is_ordered(kind, payload):
                 group.create_task(self._take(ws, envelope, kind, payload))
             else:
                 await self._take(ws, envelope, kind, payload if isinstance(payload, dict) else {})
+
+    async def _work_together(self) -> bool:
+        """Store what waits at the head of the queue in one go, if that can be done; return whether it was.
+
+        Each commit takes its time, and Slack waits three seconds for the last of many people as well.
+        """
+        together = list(takewhile(_stands_alone, islice(self._arrived, MOST_TOGETHER)))
+        if len(together) < 2:
+            return False
+        stored = False
+        try:
+            with surviving(log, "Slack's deliveries wait for the database"):
+                await self._receiver.take_together([envelope["payload"] for _, envelope in together])
+                stored = True
+        except Busy:
+            return False
+        except Exception:  # whatever it was: each is taken alone, and fails alone
+            log.exception("deliveries could not be taken together")
+            return False
+        if not stored:
+            return False
+        for _ in together:
+            self._arrived.popleft()
+        self.problem = ""
+        for ws, envelope in together:
+            await self._acknowledge(ws, envelope, None)
+        return True
 
     async def _take(self, ws: _WS, envelope: dict[str, Any], kind: str, payload: dict[str, Any]) -> None:
         """Have one envelope stored, then acknowledge it; what is not acknowledged is delivered again."""
@@ -188,6 +225,9 @@ class SocketMode:
             log.exception("a delivery could not be taken")
             return
         self.problem = ""
+        await self._acknowledge(ws, envelope, answer)
+
+    async def _acknowledge(self, ws: _WS, envelope: dict[str, Any], answer: dict[str, Any] | None) -> None:
         acknowledgement: dict[str, Any] = {"envelope_id": envelope["envelope_id"]}
         if answer is not None and envelope.get("accepts_response_payload"):
             acknowledgement["payload"] = answer
@@ -196,6 +236,12 @@ class SocketMode:
                 await ws.send_str(json.dumps(acknowledgement))
         except (aiohttp.ClientError, ConnectionError, RuntimeError):
             log.info("a connection went before it could acknowledge")
+
+
+def _stands_alone(arrived: tuple[_WS, dict[str, Any]]) -> bool:
+    envelope = arrived[1]
+    payload = envelope.get("payload")
+    return isinstance(payload, dict) and stands_alone(str(envelope.get("type")), payload)
 
 
 def _read(message: aiohttp.WSMessage) -> dict[str, Any]:
