@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -28,6 +28,7 @@ from core.providers.port import (
     ToolDefinition,
 )
 from core.providers.retry import Restarted, ask
+from core.wire import sound
 from storage.clock import Clock
 from storage.tables import TurnState
 
@@ -38,6 +39,9 @@ SHORTEST_CONTEXT = 4_000
 
 MOST_ROUNDS = 8
 """How often a model may be asked in one turn, with what its tools answered."""
+MOST_CALLS = 8
+"""Tools that a model may use at once."""
+_TOO_MANY = f"That was not done: use at most {MOST_CALLS} tools at once."
 _MOST_THOUGHT = 200
 
 
@@ -65,6 +69,9 @@ class Tools(Protocol):
 
     def definitions(self) -> tuple[ToolDefinition, ...]:
         """Return the tools as a model reads them."""
+
+    def begin(self) -> None:
+        """Forget what was wanted so far: the answer begins anew."""
 
     async def use(self, asked: ToolCall) -> str:
         """Do what the model asks for; return what it reads."""
@@ -146,6 +153,8 @@ class AgentLoop:
         model, model_name = self._catalogue.get(name)
         messages = as_messages(task.said, task.present, task.pictures, characters)
         tools = task.tools.definitions() if task.tools is not None else ()
+        if task.tools is not None:
+            task.tools.begin()
         used: list[TokenUsage] = []
         progress.begin()
         for number in range(MOST_ROUNDS):
@@ -161,9 +170,10 @@ class AgentLoop:
             used += round_.usage
             if not round_.calls or task.tools is None or number == MOST_ROUNDS - 1:
                 return _ended(name, progress.text, round_.reason, _sum(used))
-            messages.append(Message("assistant", round_.text, calls=tuple(round_.calls), kept=round_.kept))
-            for call in round_.calls:
-                messages.append(Message("tool", await task.tools.use(call), call_id=call.id))
+            messages.append(Message("assistant", sound(round_.text), calls=tuple(round_.calls), kept=round_.kept))
+            for count, call in enumerate(round_.calls):
+                told = await task.tools.use(call) if count < MOST_CALLS else _TOO_MANY
+                messages.append(Message("tool", told, call_id=call.id))
             progress.keep()
         raise AssertionError("the last round returns")
 
@@ -176,7 +186,7 @@ class AgentLoop:
             elif isinstance(event, ThinkingDelta):
                 progress.think(event.text)
             elif isinstance(event, ToolCall):
-                round_.calls.append(event)
+                round_.calls.append(replace(event, name=sound(event.name), arguments=sound(event.arguments)))
             elif isinstance(event, Keep):
                 round_.kept = event.data
             elif isinstance(event, TokenUsage):

@@ -26,7 +26,7 @@ class Unfit(Exception):
 def model_problem(catalogue: Catalogue, model: str) -> str:
     """Return what is wrong with `model` (`provider:name`), as a sentence; empty if it can be used here."""
     provider, colon, name = model.partition(":")
-    if len(model) > MOST_MODEL or _MODEL.fullmatch(model) is None or (colon and not name):
+    if not model.isprintable() or len(model) > MOST_MODEL or not _MODEL.fullmatch(model) or (colon and not name):
         return "Write the model as provider:name, without spaces."
     if provider in catalogue.usable:
         return ""

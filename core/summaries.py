@@ -9,6 +9,7 @@ from core.history import MOST_TURNS, Past, Said, exchanges, turns_of
 from core.providers.catalogue import Catalogue
 from core.providers.port import End, LanguageModel, Message, ModelError, ModelRequest, TextDelta, TokenUsage
 from core.providers.retry import Restarted, ask
+from core.wire import sound
 from storage.clock import Clock
 from storage.sealing import Sealer
 from storage.tables import TurnState
@@ -140,7 +141,7 @@ class Summariser:
             raise NoSummary("it took too long") from error
         if reason == "filtered" or not text.strip():
             raise NoSummary("the model sent none")
-        return text.strip()[:_LONGEST_SUMMARY]
+        return sound(text.strip())[:_LONGEST_SUMMARY]
 
 
 def _chunks_of(turns: Mapping[UUID, TurnState], said: Sequence[Said]) -> Iterator[tuple[str, UUID, int]]:

@@ -33,7 +33,7 @@ def _to_json(said: "Inbound | Kept", name: str) -> str:
         kept["button"] = True
     if said.submission is not None:
         kept["submission"] = asdict(said.submission)
-    return json.dumps(kept, ensure_ascii=False)
+    return sound(json.dumps(kept, ensure_ascii=False))
 
 
 class Kept:
@@ -58,7 +58,7 @@ class Kept:
 
 def body_to_json(body: Body) -> str:
     """Return a reply's body as JSON text."""
-    return json.dumps(asdict(body), ensure_ascii=False)
+    return sound(json.dumps(asdict(body), ensure_ascii=False))
 
 
 def body_from_json(text: str) -> Body:
@@ -67,3 +67,17 @@ def body_from_json(text: str) -> Body:
 
 
 _BODY = TypeAdapter(Body)
+
+
+def sound(text: str) -> str:
+    """Return `text` without halves of characters, which JSON may bring and UTF-8 can't hold; two that fit are joined.
+
+    Source: RFC 8259 section 8.2.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

@@ -21,8 +21,12 @@ from storage.ids import new_id
 
 MOST_QUESTIONS = 3
 _MOST_RESULT = 16_000
-_HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-"""Letters that nobody sees, and that turn around what stands beside them."""
+_BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
+)
+"""Letters that nobody sees, that no channel shows, and that turn around what stands beside them."""
 _ASKED = (
     "The person is asked for a yes now, with a button; it happens only when they press it. Say in one sentence what "
     "you propose, and don't claim that it is done."
@@ -41,7 +45,7 @@ class Question:
         """Return exactly what will be done, as Markdown that no value can pretend to be part of."""
         infos = self.operation.form.model_fields
         lines = [
-            f"{asking_of(infos[name]).label or name}: {asking.as_code(_HIDDEN.sub('�', value))}"
+            f"{asking_of(infos[name]).label or name}: {asking.as_code(_seen(value))}"
             for name, value in self.values.items()
         ]
         return "\n\n".join([f"**{self.operation.title}?**", *lines])
@@ -74,6 +78,10 @@ class Tools:
         here = not operation.surfaces or call.surface in operation.surfaces
         return operation.agents and here and operation.standing <= call.standing and not call.restricted
 
+    def begin(self) -> None:
+        """Forget what a former attempt at the answer wanted a yes to."""
+        self.questions.clear()
+
     async def use(self, asked: ToolCall) -> str:
         """Do what the model asks for, or put it before the person; return what the model reads."""
         operation = OPERATIONS.get(asked.name)
@@ -82,8 +90,9 @@ class Tools:
         try:
             values = _values(asked.arguments)
             problems = await asking.problems(self.call, operation, values)
-            if problems:
-                return "That can't be done: " + "; ".join(f"{name}: {text}" for name, text in problems.items())
+            if problems is not None:
+                told = "; ".join(f"{name}: {text}" for name, text in problems.items())
+                return f"That can't be done: {told or 'too little is given.'}"
             if operation.effect is Effect.READ:
                 card = await invoke(self.call, operation, values)
                 return "\n".join([card.body().markdown(), *(f"{n}: {v}" for n, v in card.data)])[:_MOST_RESULT]
@@ -103,11 +112,16 @@ def _values(arguments: str) -> dict[str, str]:
     """
     try:
         given = json.loads(arguments or "{}")
+        if isinstance(given, dict):
+            return {str(name): _text(value) for name, value in given.items() if value is not None}
     except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict):
-        raise NotPossible("the arguments are no JSON object.")
-    return {str(name): _text(value) for name, value in given.items() if value is not None}
+        pass
+    raise NotPossible("the arguments are no JSON object.")
+
+
+def _seen(value: str) -> str:
+    """Return a value so that a person sees all that is in it."""
+    return _HIDDEN.sub("�", _BREAKS.sub("\n", value))
 
 
 def _text(value: Any) -> str:
