@@ -18,12 +18,13 @@ from core.open_forms import Open, OpenForms
 from core.operations import asking
 from core.operations.card import Card
 from core.operations.form import asking as asking_of
-from core.operations.gateway import MISSING, audit, invoke
+from core.operations.form_operations import AnswerForm
+from core.operations.gateway import MISSING, audit, invoke, read
 from core.operations.registry import OPERATIONS, Call, Effect, NotPossible, Operation, Services
 from core.operations.typed import Command
 from core.outbox import Outbox, Then, target_of
 from core.rates import Rates
-from core.waiting import Waiting, command_of
+from core.waiting import Waiting, command_of, wait_in_turn, with_words
 from storage.faults import Step
 from storage.sealing import Owner
 from storage.tables import Chat, InboundState, InboxEntry
@@ -90,6 +91,8 @@ class Commands:
                 )
             kept = {} if entry.reason != Verdict.CODE else {"body": None}
             await InboxEntry.filter(id__in=[w.entry.id for w in batch]).update(state=InboundState.DONE, **kept)
+            if held.urgent:
+                await self._make_the_rest_wait(held, call)
         for action in call.after_commit:
             action()
         if pending is not None:
@@ -107,6 +110,18 @@ class Commands:
             return await invoke(call, plan.operation, plan.values)
         except NotPossible as refusal:
             return refusal_card(refusal)
+
+    async def _make_the_rest_wait(self, held: Held, call: Call) -> None:
+        """Have what the person wrote meanwhile wait its turn, before what comes next, once no form asks for it."""
+        assert call.person is not None
+        written = InboxEntry.filter(lane_id=held.id, state=InboundState.NEW, identity_id=call.person.identity_id)
+        if not await written.exists() or await self._forms.is_open(held.chat_id, call.person):
+            return
+        rest = await with_words(await written.order_by("position", "id"), self._services.sealer)
+        words = [w.entry for w in rest if command_of(w) is None and w.kept.submission is None]
+        if words:
+            main_id = await wait_in_turn(words, held.chat_id, self._clock)
+            call.after_commit.append(lambda: self._services.lanes.wake([main_id]))
 
     # before the transaction
 
@@ -179,10 +194,11 @@ class Commands:
     # answers to questions
 
     async def _answer_by_button(self, call: Call, plan: _Plan) -> None:
-        form, values = await self._open_form(call), plan.values
+        form, pressed = await self._open_form(call), await read(call, OPERATIONS["forms.answer"], plan.values)
+        assert isinstance(pressed, AnswerForm)
         picked = None
-        if form is not None and values.get("form") == form.tag and values["step"].isdigit():
-            picked = form.so_far.picked(int(values["step"]), int(values["choice"]))
+        if form is not None and pressed.form == form.tag:
+            picked = form.so_far.picked(pressed.step, pressed.choice)
         if picked is None:
             raise NotPossible("That question is no longer open.")
         await self._answer(call, plan, picked)
@@ -193,10 +209,12 @@ class Commands:
         if form is None:
             raise NotPossible("That form is no longer open. Begin again with its command.")
         so_far = form.so_far
+        plan.close = True  # whatever makes it impossible now
         plan.operation = operation = _known(f"/{so_far.operation}")
         so_far.values[so_far.asking] = words.strip()
         problems = await asking.problems(call, operation, so_far.values) or {}
         wrong = {name: text for name, text in problems.items() if name in so_far.values}
+        asking.refuse_if_gone(operation, so_far, wrong)
         plan.card = await asking.next_question(call, operation, so_far, wrong, form.tag)
         plan.keep = form if plan.card is not None else None
         plan.values, plan.close = so_far.values, plan.card is None

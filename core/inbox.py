@@ -12,6 +12,7 @@ from core.access import Door, Verdict
 from core.directory import Directory, KnownChat, Person
 from core.envelopes import Body, Inbound, Place
 from core.open_forms import open_for
+from core.operations.typed import command_in
 from core.wire import inbound_to_json
 from storage.clock import Clock
 from storage.faults import Step
@@ -135,7 +136,7 @@ class Inbox:
 
     async def _hurry_answers(self, arrivals: Sequence[_Arrival]) -> None:
         """Let what may answer a form's question be worked while a turn runs."""
-        talk = [a for a in arrivals if a.verdict is Verdict.LET_IN and not a.inbound.text.startswith("/")]
+        talk = [a for a in arrivals if a.verdict is Verdict.LET_IN and command_in(a.inbound.text) is None]
         asked = await open_for({arrival.chat.id for arrival in talk}, self._clock)
         for arrival in talk:
             assert arrival.person is not None

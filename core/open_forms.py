@@ -41,6 +41,10 @@ class OpenForms:
             return None
         return Open(row.id, Questions.from_json(await self._sealer.unseal(_WHERE, row.id, row.state)))
 
+    async def is_open(self, chat_id: UUID, person: Person) -> bool:
+        """Tell whether the person is asked to fill in a form in the chat."""
+        return (chat_id, person.identity_id) in await open_for([chat_id], self._clock)
+
     async def people(self, chat_id: UUID) -> set[UUID]:
         """Return the identities that have an open form in the chat."""
         return {identity for _, identity in await open_for([chat_id], self._clock)}

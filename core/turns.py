@@ -113,10 +113,12 @@ class Turns:
         """Take a batch of messages up: from now on they are this turn's, and a reply is owed."""
         caller = await self._callers.of(held, chat, batch[0])
         answering = await self._who_answers(chat, batch[0].kept.text, caller)
+        # a conversation is with the chat's own agent, also if another one is called by name in it
+        own = answering if chat.conversation_id is not None else await self._agents.of_chat(chat)
         now, first = self._clock.now(), batch[0].entry
         answers = batch[-1].entry.message_id
         async with held.commit(Step.TURN_TAKE):
-            conversation_id = await conversation_of(chat, answering.agent_id, self._clock)
+            conversation_id = await conversation_of(chat, own.agent_id, self._clock)
             turn = await Turn.create(
                 id=new_id(),
                 lane_id=held.id,

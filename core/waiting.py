@@ -14,7 +14,7 @@ from core.rates import Rates
 from core.wire import Kept
 from storage.clock import Clock
 from storage.sealing import Sealer
-from storage.tables import InboundState, InboxEntry
+from storage.tables import InboundState, InboxEntry, Lane
 
 BURST_SECONDS = 10.0
 """Messages of one person that follow each other within so many seconds are answered together."""
@@ -60,6 +60,14 @@ async def with_words(entries: list[InboxEntry], sealer: Sealer) -> list[Waiting]
     sealed = [(entry.id, entry.body) for entry in kept if entry.body is not None]
     texts = await sealer.unseal_many("inbox.body", sealed)
     return [Waiting(entry, Kept(text)) for entry, text in zip(kept, texts, strict=True)]
+
+
+async def wait_in_turn(entries: Collection[InboxEntry], chat_id: UUID, clock: Clock) -> UUID:
+    """Put what waits in a chat's urgent lane into its main one, in the caller's transaction; return that lane."""
+    main = await Lane.get(chat_id=chat_id, urgent=False)
+    await InboxEntry.filter(id__in=[entry.id for entry in entries]).update(lane_id=main.id)
+    await Lane.filter(id=main.id).update(due_at=clock.now())
+    return main.id
 
 
 def choose(

@@ -11,7 +11,7 @@ from core.outbox import Outbox, target_of
 from core.rates import Rates
 from core.replies import Pending
 from core.turns import LONG_ANSWER, Turns
-from core.waiting import Choice, choose, waiting_in
+from core.waiting import Choice, choose, wait_in_turn, waiting_in
 from storage.clock import Clock
 from storage.faults import Step
 from storage.sealing import Owner, Sealer
@@ -75,16 +75,16 @@ class Worker:
             else:
                 run = await self._turns.begin(held, chat, choice.batch)
                 await self._turns.run(held, run, then=self._release_if_idle)
+                if not held.released:  # who answers here may have been changed from the urgent lane
+                    chat = await Chat.get(id=held.chat_id)
         if not held.released:
             await self._release(held, self._clock.now())
 
     async def _wait_in_turn(self, held: Held, choice: Choice) -> None:
         """Put what is no answer to a form after all, since that was closed meanwhile, among what waits its turn."""
         async with held.commit(Step.LANE_RELEASE):
-            main = await Lane.get(chat_id=held.chat_id, urgent=False)
-            await InboxEntry.filter(id__in=[w.entry.id for w in choice.batch]).update(lane_id=main.id)
-            await Lane.filter(id=main.id).update(due_at=self._clock.now())
-        self._lanes.wake([main.id])
+            main_id = await wait_in_turn([w.entry for w in choice.batch], held.chat_id, self._clock)
+        self._lanes.wake([main_id])
 
     def _mind_pause(self, held: Held, chat: Chat) -> None:
         if chat.quiet_until is not None and (left := (chat.quiet_until - self._clock.now()).total_seconds()) > 0:

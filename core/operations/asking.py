@@ -11,7 +11,7 @@ from core.envelopes import Button, Choice, FieldKind, FormField, FormView
 from core.operations.card import Card
 from core.operations.form import Form, asking, is_asked
 from core.operations.gateway import MISSING, Unfit, allow, read
-from core.operations.registry import Call, Operation
+from core.operations.registry import Call, NotPossible, Operation
 
 OPEN_FOR = timedelta(minutes=30)
 """How long a question waits for its answer; after that, what a person writes goes to the agent again."""
@@ -123,6 +123,18 @@ class Questions:
     def picked(self, step: int, index: int) -> str | None:
         """Return the value of a pressed button; None if it was a former question's."""
         return self.choices[index] if step == self.step and 0 <= index < len(self.choices) else None
+
+
+def refuse_if_gone(operation: Operation, so_far: Questions, wrong: Mapping[str, str]) -> None:
+    """Make sure that what the form is about is still there; a wrong answer to what it is about is asked again.
+
+    Raises:
+        NotPossible: it is gone; what was answered so far is of no use.
+    """
+    infos = operation.form.model_fields
+    for name, text in wrong.items():
+        if name != so_far.asking and name in infos and asking(infos[name]).subject:
+            raise NotPossible(text)
 
 
 async def next_question(

@@ -10,7 +10,7 @@ from core.envelopes import Button
 from core.operations.card import Card
 from core.operations.form import Form, NoFields
 from core.operations.registry import OPERATIONS, Call, Effect, NotPossible, Operation, operation
-from storage.tables import Chat, InboundState, InboxEntry, Lane, Reply, Turn, TurnState
+from storage.tables import Chat, InboundState, InboxEntry, Lane, OpenForm, Reply, Turn, TurnState
 
 _KEPT = (
     "I keep what we write to each other, sealed, so that I can look back at it; only the model that answers sees it. "
@@ -51,6 +51,8 @@ async def new(call: Call, form: NoFields) -> Card:
     answering = await call.services.agents.of_chat(chat)
     kept = chat.conversation_id is not None and await Turn.exists(conversation_id=chat.conversation_id)
     await agents.begin_conversation(chat.id, answering.agent_id, call.services.clock)
+    if call.person is not None:  # what is written next is meant for the agent
+        await OpenForm.filter(chat_id=chat.id, identity_id=call.person.identity_id).delete()
     text = "A new conversation. I no longer look back at what we said before."
     return Card(text=f"{text} That is kept: /conversations lists it." if kept else text)
 
@@ -90,6 +92,8 @@ async def retry(call: Call, form: RetryForm) -> Card:
         raise NotPossible("There is nothing to repeat yet: write to me first.")
     if form.turn is not None and form.turn != latest.id:
         raise NotPossible("That answer is no longer the latest one. Use /retry to repeat the latest.")
+    if latest.state is TurnState.RUNNING:
+        raise NotPossible("That answer is still being written. /stop ends it.")
     await Turn.filter(id=latest.id).update(superseded=True)
     await InboxEntry.filter(turn_id=latest.id).update(state=InboundState.NEW, turn_id=None, conversation_id=None)
     await Lane.filter(id=chat.lane_id).update(due_at=call.services.clock.now())
