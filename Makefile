@@ -16,6 +16,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INPUTS := pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt
+# Somebody else's fake of all three providers, for whoever has Node.
+AIMOCK := @copilotkit/aimock@1.43.0
 FALLBACK := $(BIN)/python -m pip install --quiet -c constraints.txt
 
 POSTGRES_TESTS ?= $(wildcard tests/storage tests/core tests/scenarios)
@@ -92,4 +94,6 @@ lock: .venv/installed-dev
 	@echo "Installing the tools for developing ..."
 	@$(INSTALL) -e '.[dev]' || $(FALLBACK) -e '.[dev]' || { \
 		echo "The tools could not be installed. The lines above say why; is there a connection to the package index?"; exit 1; }
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix .venv $(AIMOCK) \
+		|| echo "aimock could not be installed with npm: the tests against it will be skipped."; fi
 	@touch $@

@@ -81,7 +81,7 @@ async def test_a_model_that_says_nothing_is_told(chat: Talk, town: Town) -> None
 
 
 async def test_a_model_that_falls_silent_is_asked_again(chat: Talk, town: Town) -> None:
-    await town.restart(model_silence_seconds=0.2)
+    await town.restart(model_silence_seconds=0.7)
     await chat.say("one two three four [[hang=2 times=1]]")
     assert await chat.answer() == "echo: one two three four"
 

@@ -1,13 +1,13 @@
 """The providers against somebody else's fake: `@copilotkit/aimock`, which speaks all three providers' protocols.
 
-It is not fetched: `npm install @copilotkit/aimock` beside or above this repository, or anywhere else with
-`PROWEX_AIMOCK` naming its `llmock` script.
+Where Node is at hand, `make` puts it into `.venv`. `PROWEX_AIMOCK` names another `llmock` script.
 """
 
 import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,15 +61,15 @@ Opened = tuple[LanguageModel, str, str]
 def llmock() -> str:
     """Return where aimock's `llmock` script is, empty if it is nowhere at hand."""
     named = os.environ.get("PROWEX_AIMOCK", "")
-    near = [folder / "node_modules" / ".bin" / "llmock" for folder in Path(__file__).resolve().parents]
-    return next((str(path) for path in [Path(named), *near] if path.is_file()), "")
+    installed = Path(sys.prefix, "node_modules", ".bin", "llmock")
+    return next((str(path) for path in (Path(named), installed) if path.is_file()), "")
 
 
 @pytest.fixture(scope="module")
 def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     node, script = shutil.which("node"), llmock()
     if not node or not script:
-        pytest.skip("needs node and @copilotkit/aimock: set PROWEX_AIMOCK to its llmock script")
+        pytest.skip("needs Node and npm, with which make installs @copilotkit/aimock")
     folder = tmp_path_factory.mktemp("aimock")
     (folder / "fixtures.json").write_text(json.dumps({"fixtures": FIXTURES}))
     command = [node, script, "-p", "0", "-f", str(folder), "--strict"]

@@ -1,5 +1,6 @@
 """What every language model promises, held against each of them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -15,6 +16,7 @@ from core.providers.port import (
     Keep,
     LanguageModel,
     Message,
+    ModelBusy,
     ModelEvent,
     ModelRequest,
     Picture,
@@ -95,6 +97,59 @@ async def test_closing_the_stream_early_leaves_the_model_usable(opened: Opened) 
         async for _ in events:
             break
     assert (await events_of(opened, "hello"))[-1] == End("stop")
+
+
+@pytest.mark.parametrize("which", SERVED)
+async def test_closing_early_ends_the_request_at_once(which: str) -> None:
+    fake, provider, name = SERVED[which]
+    async with fake(key="sk-right") as server:
+        model = provider("sk-right", server.url)
+        async with aclosing(model.stream(asking(name, "[[tokens=5000 delay=0.05]]"))) as events:
+            async for _ in events:
+                break
+        asked = server.journal[-1]
+        async with asyncio.timeout(20):
+            await asked.over.wait()
+        assert asked.closed_early
+        assert asked.tokens < 400
+        await model.close()
+
+
+@pytest.mark.parametrize("which", SERVED)
+@pytest.mark.parametrize("wish", ["[[tokens=5000 delay=0.05]]", "[[hang]]", "[[tokens=9 hang=3]]"])
+async def test_cancelling_the_task_ends_the_request_at_once(which: str, wish: str) -> None:
+    fake, provider, name = SERVED[which]
+    asked_for = asyncio.Event()
+    async with fake(key="sk-right") as server:
+        server.rules.append(lambda body: asked_for.set())
+        model = provider("sk-right", server.url)
+        task = asyncio.ensure_future(events_of((model, name), wish))
+        await asked_for.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(20):
+            await server.journal[-1].over.wait()
+        assert server.journal[-1].closed_early
+        await model.close()
+
+
+@pytest.mark.parametrize("which", SERVED)
+@pytest.mark.parametrize(
+    ("wish", "timeouts", "reason"),
+    [
+        ("[[hang]]", Timeouts(first_token=0.4), "did not begin to answer within 0.4 s"),
+        ("[[first=9]]", Timeouts(first_token=0.4), "did not begin to answer within 0.4 s"),
+        ("[[tokens=9 hang=5]]", Timeouts(silence=0.2), "sent no text for 0.2 s"),
+    ],
+)
+async def test_a_model_that_keeps_silent_is_given_up(which: str, wish: str, timeouts: Timeouts, reason: str) -> None:
+    fake, provider, name = SERVED[which]
+    async with fake(key="sk-right") as server:
+        model = provider("sk-right", server.url, timeouts)
+        with pytest.raises(ModelBusy, match=reason):
+            await events_of((model, name), wish)
+        await model.close()
 
 
 async def test_check_returns_one_line_for_a_person(opened: Opened) -> None:

@@ -41,7 +41,7 @@ class Town:
             anthropic_base_url=servers["anthropic"].url,
             google_key="k3",
             google_base_url=servers["google"].url,
-            timeouts=Timeouts(connect=1, first_token=0.3, silence=0.2),
+            timeouts=Timeouts(first_token=1, silence=0.5),
         )
 
     @property
