@@ -15,7 +15,7 @@ from storage.tables import Agent
 OWN_FIELDS = ("temperature", "max_output_tokens")
 """Settings that have a field of their own."""
 
-_FIRST_MODELS = 8
+_FIRST_MODELS = 4
 
 
 class Whose(StrEnum):

@@ -15,7 +15,7 @@ from core.operations.registry import Call, NotPossible, Operation
 
 OPEN_FOR = timedelta(minutes=30)
 """How long a question waits for its answer; after that, what a person writes goes to the agent again."""
-_MOST_CHOICES = 24
+_MOST_CHOICES = 12
 
 
 async def problems(call: Call, operation: Operation, values: Mapping[str, str]) -> dict[str, str] | None:

@@ -70,3 +70,20 @@ async def test_an_agents_whole_life_on_telegram(quiet_town: Town, providers: tup
     await ann.press("Delete for good")
     assert "is deleted" in await ann.answer()
     print(quiet_town.transcript())
+
+
+async def test_the_first_models_of_each_provider_are_offered_and_any_other_can_be_written(
+    quiet_town: Town, providers: tuple[FakeAnthropic, FakeGoogle]
+) -> None:
+    ann = await member(quiet_town, "Ann")
+    for said in ("/agents create", "Poet", "You are a poet."):
+        await ann.say(said)
+        [asked] = await ann.messages()
+    models = [label for label in asked.labels if ":" in label]
+    assert len(models) <= 12
+    assert {label.partition(":")[0] for label in models} == {"openai", "anthropic", "google"}
+    assert "There are more: write the one you want." in asked.text
+    every = await quiet_town.core.services.catalogue.models()
+    [other] = [f"google:{name}" for name in every["google"] if f"google:{name}" not in models][:1]
+    await ann.say(other)
+    assert f"{other} answers for it" in await ann.answer()
