@@ -5,26 +5,22 @@ It checks requests as the real one does (`anthropic_rules`), remembers cached be
 echoes), and keeps a journal of what it was asked and how each request ended. Of the directives, `cached` and `nodone`
 mean nothing here; `code` may also be `too_long`, `no_credit`, `spent`, `bad_picture` or a kind (`overloaded_error`).
 
-Run it alone: `python -m tests.servers.anthropic --port 9000`; then `/_control/journal`, `/_control/stats` and
-`POST /_control/reset` are JSON.
+Run it alone: `python -m tests.servers.anthropic --port 9000`; it has `ModelServer`'s addresses too.
 """
 
 import argparse
 import asyncio
 import contextlib
-import hashlib
 import json
-import time
-from collections import Counter, deque
-from typing import Any, Self
+from typing import Any
 
 import uvloop
 from aiohttp import web
 
 from tests.servers.anthropic_memory import Memory
 from tests.servers.anthropic_rules import Refusal, check_request, error_body, thinks
-from tests.servers.openai import Asked
-from tests.servers.openai_script import Plan, Rule, last_user_text, plan_for, tokens
+from tests.servers.model_server import Asked, ModelServer, body_of, serve
+from tests.servers.openai_script import Plan, last_user_text, tokens
 
 MODELS = (
     "claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-fable-5-2", "claude-opus-5",
@@ -33,77 +29,34 @@ MODELS = (
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 
 
-class FakeAnthropic:
+class FakeAnthropic(ModelServer):
     """The server. `async with FakeAnthropic() as server:` then talk to `server.url`.
 
     Args:
         key: the key it accepts; None takes any.
     """
 
+    asking_path = "/v1/messages"
+    listing_path = "/v1/models"
+
     def __init__(self, *, key: str | None = None, models: tuple[str, ...] = MODELS, port: int = 0) -> None:
-        self.key = key
-        self.models = models
-        self.rules: list[Rule] = []
-        self.journal: deque[Asked] = deque(maxlen=10_000)
-        self.counts: Counter[str] = Counter()
+        super().__init__(key=key, models=models, port=port)
         self.memory = Memory()
-        self.port = port
-        self._seen: Counter[str] = Counter()
-        self._runner: web.AppRunner | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/messages", self._journaled)
-        app.router.add_get("/v1/models", self._journaled)
-        app.router.add_get("/_control/journal", self._show_journal)
-        app.router.add_get("/_control/stats", self._show_stats)
-        app.router.add_post("/_control/reset", self._reset)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _journaled(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked(len(self.journal), request.path, dict(request.headers), None, time.time())
-        self.journal.append(asked)
-        self.counts["asked"] += 1
-        try:
-            response = await self._answer(request, asked)
-            asked.status = response.status
-            asked.outcome = asked.outcome or ("answered" if response.status == 200 else "refused")
-            return response
-        except (asyncio.CancelledError, ConnectionResetError):
-            asked.outcome = "closed"
-            raise
-        finally:
-            asked.ended = time.time()
-            self.counts[asked.outcome] += 1
-            asked.over.set()
 
     async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         try:
             self._check_headers(request)
-            if request.path == "/v1/models":
+            if request.method == "GET":
                 return self._list(request)
             try:
-                asked.body = json.loads(await request.read())
+                asked.body = await body_of(request)
             except ValueError:
                 raise Refusal(400, "The request body is not valid JSON") from None
             check_request(asked.body, request.headers, self.models)
             self.memory.check_thinking(asked.body, request.headers.get("anthropic-beta", ""))
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
-        plan = self._plan(asked.body)
+        plan = self._plan(asked.body, last_user_text(asked.body))
         if plan.status:
             return _error(plan)
         if plan.silent == -1:
@@ -140,29 +93,6 @@ class FakeAnthropic:
         first, last = (page[0], page[-1]) if page else (None, None)
         more = len(names) > limit
         return web.json_response({"data": listed, "has_more": more, "first_id": first, "last_id": last})
-
-    def _plan(self, body: dict[str, Any]) -> Plan:
-        for rule in self.rules:
-            plan = rule(body)
-            if plan is not None:
-                return plan
-        text = last_user_text(body)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        self._seen[digest] += 1
-        return plan_for(text, self._seen[digest] - 1)
-
-    async def _show_journal(self, request: web.Request) -> web.Response:
-        return web.json_response([asked.plain() for asked in self.journal])
-
-    async def _show_stats(self, request: web.Request) -> web.Response:
-        running = sum(1 for asked in self.journal if not asked.outcome)
-        return web.json_response({**self.counts, "running": running})
-
-    async def _reset(self, request: web.Request) -> web.Response:
-        self.journal.clear()
-        self.counts.clear()
-        self._seen.clear()
-        return web.json_response({})
 
 
 def _error(plan: Plan) -> web.Response:
@@ -304,16 +234,10 @@ class _Reply:
         await self._response.write(f"event: {kind}\ndata: {json.dumps({'type': kind, **event})}\n\n".encode())
 
 
-async def _serve(port: int, key: str | None) -> None:
-    async with FakeAnthropic(key=key, port=port) as server:
-        print(f"listening on {server.url}", flush=True)
-        await asyncio.Event().wait()
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--key")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(_serve(options.port, options.key))
+        uvloop.run(serve(FakeAnthropic(key=options.key, port=options.port)))

@@ -5,25 +5,21 @@ directives in the message, else it echoes), signs its tool calls and wants the s
 Two directives mean something of their own here: `code=X` is the finish reason X, or with `status` the reason of the
 error (`API_KEY_INVALID`, `FAILED_PRECONDITION`, `long`, `day`, `none`); `code=blocked` holds the question back.
 
-Run it alone: `python -m tests.servers.google --port 9000`; then `/_control/journal`, `/_control/stats` and
-`POST /_control/reset` are JSON.
+Run it alone: `python -m tests.servers.google --port 9000`; it has `ModelServer`'s addresses too.
 """
 
 import argparse
 import asyncio
 import contextlib
-import hashlib
 import json
-import time
-from collections import Counter, deque
-from typing import Any, Self
+from typing import Any
 
 import uvloop
 from aiohttp import web
 
 from tests.servers.google_rules import Refusal, check_request, detail, is_3, signature_of, status_body
-from tests.servers.openai import Asked
-from tests.servers.openai_script import Plan, Rule, plan_for, tokens
+from tests.servers.model_server import Asked, ModelServer, body_of, serve
+from tests.servers.openai_script import Plan, tokens
 
 MODELS = ("gemini-3.8-flash", "gemini-4-argon", "gemini-3.5-flash-lite", "gemini-2.5-flash", "gemini-flash-latest",
           "gemini-3.8-flash-tts", "gemini-embedding-2", "imagen-4.0-generate-001")  # fmt: skip
@@ -32,7 +28,7 @@ _FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}
 _LONG = "The input token count (2551556) exceeds the maximum number of tokens allowed (1048576)."
 
 
-class FakeGoogle:
+class FakeGoogle(ModelServer):
     """The server. `async with FakeGoogle() as server:` then talk to `server.url`.
 
     Args:
@@ -40,6 +36,9 @@ class FakeGoogle:
         page: models on one page of the list.
         ids: whether it gives its calls ids, as Gemini 3 does and 2.5 does not.
     """
+
+    asking_path = "/{version:v1|v1beta}/models/{model}"
+    listing_path = "/{version:v1|v1beta}/models"
 
     def __init__(
         self,
@@ -50,51 +49,8 @@ class FakeGoogle:
         ids: bool = True,
         port: int = 0,
     ) -> None:
-        self.key, self.models, self.page, self.ids, self.port = key, models, page, ids, port
-        self.rules: list[Rule] = []
-        self.journal: deque[Asked] = deque(maxlen=10_000)
-        self.counts: Counter[str] = Counter()
-        self._seen: Counter[str] = Counter()
-        self._runner: web.AppRunner | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=128 * 2**20)
-        app.router.add_post("/{version:v1|v1beta}/models/{model}", self._journaled)
-        app.router.add_get("/{version:v1|v1beta}/models", self._journaled)
-        app.router.add_get("/_control/journal", self._show_journal)
-        app.router.add_get("/_control/stats", self._show_stats)
-        app.router.add_post("/_control/reset", self._reset)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _journaled(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked(len(self.journal), request.path_qs, dict(request.headers), None, time.time())
-        self.journal.append(asked)
-        self.counts["asked"] += 1
-        try:
-            response = await self._answer(request, asked)
-            asked.status = response.status
-            asked.outcome = asked.outcome or ("answered" if response.status == 200 else "refused")
-            return response
-        except (asyncio.CancelledError, ConnectionResetError):
-            asked.outcome = "closed"
-            raise
-        finally:
-            asked.ended = time.time()
-            self.counts[asked.outcome] += 1
-            asked.over.set()
+        super().__init__(key=key, models=models, port=port)
+        self.page, self.ids = page, ids
 
     async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         try:
@@ -103,13 +59,13 @@ class FakeGoogle:
                 return self._list(request)
             model = self._model(request)
             try:
-                asked.body = json.loads(await request.read())
+                asked.body = await body_of(request)
             except ValueError:
                 raise Refusal(400, "Invalid JSON payload received.") from None
             check_request(asked.body, model)
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
-        plan = self._plan(asked.body)
+        plan = self._plan(asked.body, last_user_text(asked.body))
         if plan.status:
             return _error(plan)
         if plan.silent == -1:
@@ -147,29 +103,6 @@ class FakeGoogle:
                            "inputTokenLimit": 1048576, "supportedGenerationMethods": methods})  # fmt: skip
         more = {"nextPageToken": str(end)} if end < len(self.models) else {}
         return web.json_response({"models": listed, **more})
-
-    def _plan(self, body: dict[str, Any]) -> Plan:
-        for rule in self.rules:
-            plan = rule(body)
-            if plan is not None:
-                return plan
-        text = last_user_text(body)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        self._seen[digest] += 1
-        return plan_for(text, self._seen[digest] - 1)
-
-    async def _show_journal(self, request: web.Request) -> web.Response:
-        return web.json_response([asked.plain() for asked in self.journal])
-
-    async def _show_stats(self, request: web.Request) -> web.Response:
-        running = sum(1 for asked in self.journal if not asked.outcome)
-        return web.json_response({**self.counts, "running": running})
-
-    async def _reset(self, request: web.Request) -> web.Response:
-        self.journal.clear()
-        self.counts.clear()
-        self._seen.clear()
-        return web.json_response({})
 
 
 def last_user_text(body: dict[str, Any]) -> str:
@@ -302,16 +235,10 @@ async def _go_on(request: web.Request, asked: Asked, plan: Plan, response: web.S
     return True
 
 
-async def _serve(port: int, key: str | None) -> None:
-    async with FakeGoogle(key=key, port=port) as server:
-        print(f"listening on {server.url}", flush=True)
-        await asyncio.Event().wait()
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--key")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(_serve(options.port, options.key))
+        uvloop.run(serve(FakeGoogle(key=options.key, port=options.port)))

@@ -3,59 +3,27 @@
 It checks requests as the real one does, answers by plan (see `openai_script`: rules first, then directives in the
 message, else it echoes), and keeps a journal of what it was asked and how each request ended.
 
-Run it alone: `python -m tests.servers.openai --port 9000`; then `/_control/journal`, `/_control/stats` and
-`POST /_control/reset` are JSON.
+Run it alone: `python -m tests.servers.openai --port 9000`; it has `ModelServer`'s addresses too.
 """
 
 import argparse
 import asyncio
 import contextlib
-import hashlib
 import json
-import time
-from collections import Counter, deque
-from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import uvloop
 from aiohttp import web
 
+from tests.servers.model_server import Asked, ModelServer, body_of, serve
 from tests.servers.openai_rules import Refusal, check_request, error_body
-from tests.servers.openai_script import Plan, Rule, last_user_text, plan_for, tokens
+from tests.servers.openai_script import Plan, last_user_text, tokens
 
 MODELS = ("gpt-5.4-mini", "gpt-5.4", "gpt-5-mini", "gpt-4.1-mini", "gpt-4o-mini", "text-embedding-3-small")
 _FINGERPRINT = "fp_5ca1ab1e00"
 
 
-@dataclass
-class Asked:
-    """One request and what became of it.
-
-    Args:
-        outcome: `answered`, `refused`, `cut` or `closed` (the client went away before the end); empty while it runs.
-        over: set when it has ended.
-    """
-
-    number: int
-    path: str
-    headers: dict[str, str]
-    body: Any
-    at: float
-    outcome: str = ""
-    status: int = 0
-    tokens: int = 0
-    ended: float = 0
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def closed_early(self) -> bool:
-        return self.outcome == "closed"
-
-    def plain(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "over"} | {"early": self.closed_early}
-
-
-class FakeOpenAI:
+class FakeOpenAI(ModelServer):
     """The server. `async with FakeOpenAI() as server:` then talk to `server.url`.
 
     Args:
@@ -63,72 +31,33 @@ class FakeOpenAI:
         flavour: `openai` takes and refuses what OpenAI itself does; `compatible` knows the classic fields only.
     """
 
+    asking_path = "/v1/chat/completions"
+    listing_path = "/v1/models"
+
     def __init__(
         self, *, key: str | None = None, flavour: str = "compatible", models: tuple[str, ...] = MODELS, port: int = 0
     ) -> None:
-        self.key = key
+        super().__init__(key=key, models=models, port=port)
         self.flavour = flavour
-        self.models = models
-        self.rules: list[Rule] = []
-        self.journal: deque[Asked] = deque(maxlen=10_000)
-        self.counts: Counter[str] = Counter()
-        self.port = port
-        self._seen: Counter[str] = Counter()
-        self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._journaled)
-        app.router.add_get("/v1/models", self._journaled)
-        app.router.add_get("/_control/journal", self._show_journal)
-        app.router.add_get("/_control/stats", self._show_stats)
-        app.router.add_post("/_control/reset", self._reset)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _journaled(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked(len(self.journal), request.path, dict(request.headers), None, time.time())
-        self.journal.append(asked)
-        self.counts["asked"] += 1
-        try:
-            response = await self._answer(request, asked)
-            asked.status = response.status
-            asked.outcome = asked.outcome or ("answered" if response.status == 200 else "refused")
-            return response
-        except (asyncio.CancelledError, ConnectionResetError):
-            asked.outcome = "closed"
-            raise
-        finally:
-            asked.ended = time.time()
-            self.counts[asked.outcome] += 1
-            asked.over.set()
-
     async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         try:
             self._check_key(request)
-            if request.path == "/v1/models":
+            if request.method == "GET":
                 listed = [{"id": name, "object": "model", "created": 1, "owned_by": "openai"} for name in self.models]
                 return web.json_response({"object": "list", "data": listed})
             try:
-                asked.body = json.loads(await request.read())
+                asked.body = await body_of(request)
             except ValueError:
                 raise Refusal(400, "We could not parse the JSON body of your request.") from None
             check_request(asked.body, self.flavour, self.models)
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
-        plan = self._plan(asked.body)
+        plan = self._plan(asked.body, last_user_text(asked.body))
         if plan.status:
             return _error(plan)
         if plan.silent == -1:
@@ -141,29 +70,6 @@ class FakeOpenAI:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if self.key is not None and given != self.key:
             raise Refusal(401, f"Incorrect API key provided: {given}.")
-
-    def _plan(self, body: dict[str, Any]) -> Plan:
-        for rule in self.rules:
-            plan = rule(body)
-            if plan is not None:
-                return plan
-        text = last_user_text(body)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        self._seen[digest] += 1
-        return plan_for(text, self._seen[digest] - 1)
-
-    async def _show_journal(self, request: web.Request) -> web.Response:
-        return web.json_response([asked.plain() for asked in self.journal])
-
-    async def _show_stats(self, request: web.Request) -> web.Response:
-        running = sum(1 for asked in self.journal if not asked.outcome)
-        return web.json_response({**self.counts, "running": running})
-
-    async def _reset(self, request: web.Request) -> web.Response:
-        self.journal.clear()
-        self.counts.clear()
-        self._seen.clear()
-        return web.json_response({})
 
 
 def _error(plan: Plan) -> web.Response:
@@ -304,12 +210,6 @@ async def _call_tools(chunks: _Chunks, asked: Asked, plan: Plan) -> None:
                 await chunks.delta({"tool_calls": [{"index": number, "function": {"arguments": fragment}}]})
 
 
-async def _serve(port: int, key: str | None, flavour: str) -> None:
-    async with FakeOpenAI(key=key, flavour=flavour, port=port) as server:
-        print(f"listening on {server.url}", flush=True)
-        await asyncio.Event().wait()
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
@@ -317,4 +217,4 @@ if __name__ == "__main__":
     parser.add_argument("--flavour", default="compatible", choices=["compatible", "openai"])
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(_serve(options.port, options.key, options.flavour))
+        uvloop.run(serve(FakeOpenAI(key=options.key, flavour=options.flavour, port=options.port)))
