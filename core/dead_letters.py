@@ -7,7 +7,7 @@ from core import replies
 from core.envelopes import Body, Button
 from core.lanes import Held
 from storage.clock import Clock
-from storage.errors import is_from_outside
+from storage.errors import is_from_outside, is_refused
 from storage.faults import Step
 from storage.sealing import DataKeyHandle, Owner, Sealer
 from storage.tables import InboundState, InboxEntry, Lane, Reply, ReplyMode, ReplyState, Turn, TurnState
@@ -39,7 +39,7 @@ class DeadLetters:
         key = await self._sealer.key(self._house)
         async with held.commit(Step.LANE_FAIL):
             lane = await Lane.get(id=held.id)
-            if not is_from_outside(error):
+            if is_refused(error) or not is_from_outside(error):
                 await self._count_attempt(held, key, now)
             pause = min(LONGEST_PAUSE, 2.0 ** min(lane.failures, 20))
             await Lane.filter(id=held.id).update(

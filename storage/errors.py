@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _DRIVERS = ("asyncpg", "sqlite3", "aiosqlite", "tortoise")
+_REFUSALS = ("IntegrityError", "DataError")
 
 
 def is_from_outside(error: BaseException) -> bool:
@@ -14,6 +15,15 @@ def is_from_outside(error: BaseException) -> bool:
     if isinstance(error, (OSError, TimeoutError)):
         return True
     return any(kind.__module__.partition(".")[0] in _DRIVERS for kind in type(error).__mro__)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Tell whether the database refused what was to be written, which trying again does not mend."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_refused(inner) for inner in error.exceptions)
+    if error.__cause__ is not None and is_refused(error.__cause__):
+        return True
+    return any(kind.__name__ in _REFUSALS for kind in type(error).__mro__)
 
 
 @contextmanager

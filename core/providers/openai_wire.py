@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.providers.port import (
+    MOST_TOKENS,
     End,
     Message,
     ModelBusy,
@@ -220,7 +221,7 @@ def _usage(given: object) -> TokenUsage:
 
 
 def _count(value: object) -> int:
-    return max(0, int(value)) if isinstance(value, int | float) else 0
+    return int(min(MOST_TOKENS, max(0, value))) if isinstance(value, int | float) else 0
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

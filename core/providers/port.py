@@ -4,6 +4,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+MOST_TOKENS = 2**31 - 1
+"""As many as are ever counted of one call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -101,11 +104,17 @@ class TokenUsage:
         input_tokens: all that was read, from the provider's cache or not.
         output_tokens: all that was written, thinking included.
         cached_tokens: the part of `input_tokens` that was read from the cache.
+
+    A provider that claims more than `MOST_TOKENS` is counted as that.
     """
 
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            object.__setattr__(self, name, min(getattr(self, name), MOST_TOKENS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tortoise.exceptions import IntegrityError
 
 from core import commands
 from core.agent_loop import AgentLoop, Outcome, Task
@@ -99,6 +100,19 @@ async def test_what_is_not_the_messages_fault_is_not_counted_against_it(chat: Ta
     poison.error = None
     await let_time_pass(town, 1)
     assert await chat.answer() == f"echo: {POISON}"
+
+
+async def test_what_the_database_will_never_take_holds_up_nobody_for_ever(
+    chat: Talk, town: Town, poison: Poison
+) -> None:
+    poison.error = lambda: IntegrityError("it is there already")
+    await chat.say(POISON)
+    await chat.sees("…")
+    await let_time_pass(town, ATTEMPTS)
+    await chat.say("next")
+    failed, answered = await chat.answers()
+    assert "something in me failed" in failed
+    assert answered == "echo: next"
 
 
 async def test_a_command_that_always_fails_is_set_aside_too(

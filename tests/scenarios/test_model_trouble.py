@@ -7,6 +7,8 @@ import pytest
 
 from core import turns
 from core.providers import retry
+from core.providers.port import MOST_TOKENS
+from storage.tables import Usage
 from tests.scenarios.town import Talk, Town, words_of
 from tests.servers.openai_script import Plan
 
@@ -180,3 +182,13 @@ async def test_people_wait_as_long_as_the_model_asks(chat: Talk, town: Town) -> 
     await chat.say("hi [[status=429 retry_after=1 times=1]]")
     assert await chat.answer() == "echo: hi"
     assert time.monotonic() - started >= 1
+
+
+@pytest.mark.parametrize("claimed", [3_000_000_000, 10**20, float("inf")])
+async def test_a_provider_that_claims_to_have_counted_too_much_costs_nobody_the_answer(
+    chat: Talk, town: Town, claimed: Any
+) -> None:
+    town.openai.rules.append(lambda body: Plan(text="hello", cached=claimed))
+    await chat.say("hi")
+    assert await chat.answer() == "hello"
+    assert [row.cached_tokens for row in await Usage.all()] == [MOST_TOKENS]
