@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot import __version__
@@ -51,6 +52,9 @@ COMMANDS = {
 }
 
 
+ENV_FILE = ".env"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; what goes wrong is told in a sentence on stderr."""
     try:
@@ -85,6 +89,8 @@ def _run(argv: list[str]) -> int:
         parser.print_help()
         return 0
     command = names[chosen]
+    if args.env_file != ENV_FILE and chosen != "init" and not Path(args.env_file).exists():
+        raise Stop(f"There is no file {args.env_file}. Check what --env-file names; `prowex init` writes such a file.")
     settings = _settings(args, command) if command.settings else None
     with asyncio.Runner(loop_factory=_loop_factory() if command.serves else None) as runner:
         return runner.run(main_of(args, settings))
@@ -98,7 +104,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="prowex", description="AI agents that people run from the chat they already use.")
     parser.add_argument("--version", action="version", version=f"prowex {__version__}")
     parser.add_argument(
-        "--env-file", default=".env", metavar="PATH", help="the file with the settings (default: %(default)s)"
+        "--env-file", default=ENV_FILE, metavar="PATH", help="the file with the settings (default: %(default)s)"
     )
     return parser
 

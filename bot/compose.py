@@ -147,8 +147,9 @@ def _told() -> Iterator[None]:
         yield
     except (KeyRingError, DatabaseError) as error:
         raise Stop(str(error)) from error
-    except PermissionError as error:
-        raise Stop(f"{error.filename} can't be written: let this user write there, or set PROWEX_DATA_DIR.") from error
+    except OSError as error:
+        why = f"{error.filename or 'The data folder'} can't be written ({error.strerror})"
+        raise Stop(f"{why}: let this user write there, or set PROWEX_DATA_DIR to another folder.") from error
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Where settings come from (the environment, `.env`, files with secrets) and how they are written down for people."""
 
 import difflib
+import io
 import stat
 import sys
 import textwrap
@@ -8,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
+from dotenv.parser import Binding, parse_stream
 
 from bot.settings import Settings, is_secret, variable
 
@@ -37,22 +38,31 @@ def gather(env_file: str | Path | None, environ: Mapping[str, str]) -> tuple[dic
 
 
 def _read(env_file: str | Path | None, problems: list[str], warnings: list[str]) -> dict[str, str]:
-    if env_file is None or not Path(env_file).is_file():
+    if env_file is None:
         return {}
     path = Path(env_file)
     try:
-        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+        bindings = list(parse_stream(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         problems.append(f"{path} can't be read ({error.strerror}); check who owns it.")
         return {}
     except UnicodeDecodeError:
         problems.append(f"{path} is not a text file in UTF-8; save it as one.")
         return {}
+    problems += [f"Line {_line(each)} of {path} can't be read; write NAME=value." for each in bindings if each.error]
+    found = {each.key: each.value for each in bindings if each.key}
     given = {name: value for name, value in found.items() if value}
     secret = any(variable(field) in given for field in Settings.model_fields if is_secret(field))
     if secret and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         warnings.append(f"{path} holds secrets and other users of this machine can read it: run `chmod 600 {path}`.")
     return given
+
+
+def _line(binding: Binding) -> int:
+    text = binding.original.string
+    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _value(field: str, given: Mapping[str, str], problems: list[str]) -> str | None:

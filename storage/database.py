@@ -27,6 +27,7 @@ IDLE_SECONDS = 20.0
 _POSTGRES_SCHEMES = ("postgres", "postgresql", "asyncpg", "postgresql+asyncpg")
 _POSTGRES_OPTIONS = ("ssl", "sslmode", "host", "statement_cache_size", "maxsize")
 _HOW = "Write sqlite:///path/to/file.db or postgres://user:password@host:5432/name."
+_LET_US_WRITE = "Let Prowex write to that file and its folder."
 _FAR_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "fuse.sshfs", "fuse.glusterfs", "ceph"}
 _PRAGMAS = {
     "busy_timeout": 10_000,
@@ -231,7 +232,9 @@ def _sentence(address: Address, error: Exception) -> str:
         if "not a database" in str(error):
             return f"{address.path} is not a database. Put back a backup, or set DATABASE_URL to another file."
         if "unable to open" in str(error):
-            return f"{address.path} can't be opened. Let Prowex write to that file and its folder."
+            return f"{address.path} can't be opened. {_LET_US_WRITE}"
+        if isinstance(error, OSError) or "readonly" in str(error):
+            return f"{address.path} can't be written. {_LET_US_WRITE}"
         return f"The database {address.path} can't be opened ({error})."
     kind = type(error).__name__
     if kind in ("InvalidPasswordError", "InvalidAuthorizationSpecificationError"):

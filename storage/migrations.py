@@ -109,9 +109,10 @@ def _load(history: Path, name: str, dialect: Dialect) -> Migration:
 
 
 def _failed(name: str, error: object) -> DatabaseError:
+    full = any(words in str(error) for words in ("is full", "No space left"))
+    advice = "Make room on the disk" if full else "Install the version of Prowex that you had before, and report this"
     return DatabaseError(
-        f"The database could not be brought up to date: {name} failed ({error}). Nothing was changed. Install the "
-        "version of Prowex that you had before, and report this."
+        f"The database could not be brought up to date: {name} failed ({error}). Nothing was changed. {advice}."
     )
 
 

@@ -26,7 +26,7 @@ async def whoami(call: Call, form: NoFields) -> Card:
     if call.person is not None and call.person.user_id is not None:
         user = await User.get(id=call.person.user_id)
         fields += [("Account", user.name)]
-    else:
+    elif call.person is not None:
         fields += [("Account", "none: you are a guest")]
     if call.channel:
         fields.append(("Here", f"{_CHANNELS.get(call.channel, call.channel)}, id `{call.external_id}`"))

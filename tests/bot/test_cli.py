@@ -74,6 +74,27 @@ def test_a_wrong_setting_stops_a_command_with_a_sentence(tmp_path, capsys, monke
     assert capsys.readouterr().err == "PROWEX_PORT must be a whole number, such as 8080.\n"
 
 
+def test_a_file_that_is_named_and_not_there_is_a_mistake(tmp_path):
+    found = prowex("--env-file", str(tmp_path / "typo.env"), "status")
+    assert found.returncode == 1
+    assert found.stderr.startswith(f"There is no file {tmp_path}/typo.env. Check what --env-file names")
+
+
+def test_a_data_folder_that_can_not_be_one_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    for folder in (tmp_path / "taken", tmp_path / "taken" / "data"):
+        found = prowex("call", "people.whoami", PROWEX_DATA_DIR=str(folder))
+        assert found.returncode == 1
+        assert found.stderr.startswith(f"{folder} can't be written (")
+        assert found.stderr.count("\n") == 1
+
+
+def test_the_operator_on_the_command_line_is_nobodys_guest(tmp_path):
+    found = prowex("call", "people.whoami", PROWEX_DATA_DIR=str(tmp_path / "data"))
+    assert "operator" in found.stdout
+    assert "guest" not in found.stdout
+
+
 class _Command:
     """Stands where a command's module would; raises what it is told to."""
 

@@ -1,5 +1,6 @@
 """What the operator sets is read from where it should be, and a mistake is told in a sentence without its value."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,21 @@ def test_an_env_file_that_is_no_text_is_a_mistake(tmp_path):
     env.write_bytes(b"PROWEX_HOST=\xff\xfe\n")
     with pytest.raises(SettingsError, match="UTF-8"):
         load(env)
+
+
+def test_a_line_of_an_env_file_that_says_nothing_is_a_mistake(tmp_path):
+    (tmp_path / "e").write_text("PROWEX_PORT=1\n\n# a note\nOPENAI_API_KEY: sk-canary\nexport PROWEX_HOST=::1\n")
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(tmp_path / "e", {})
+    assert str(caught.value) == f"Line 4 of {tmp_path}/e can't be read; write NAME=value."
+
+
+def test_an_env_file_may_be_a_pipe():
+    reading, writing = os.pipe()
+    os.write(writing, b"PROWEX_PORT=4321\n")
+    os.close(writing)
+    assert Settings.load(f"/dev/fd/{reading}", {}).port == 4321
+    os.close(reading)
 
 
 def test_every_setting_is_documented():

@@ -144,6 +144,14 @@ async def test_a_migration_that_fails_changes_nothing_and_says_so(
     assert await rows(empty_database_url, "SELECT count(*) FROM fresh") == [(0,)]
 
 
+@pytest.mark.sqlite
+async def test_a_full_disk_is_called_by_its_name(upgraded: Callable[[], Awaitable[list[str]]], history: Path) -> None:
+    await upgraded()
+    add(history, 1, "PRAGMA max_page_count = 1; CREATE TABLE later (id INT); CREATE TABLE fresh (id INT);")
+    with pytest.raises(DatabaseError, match=r"disk is full.*Nothing was changed\. Make room on the disk"):
+        await upgraded()
+
+
 async def test_a_database_of_a_newer_program_is_refused(
     empty_database_url: str, upgraded: Callable[[], Awaitable[list[str]]], history: Path
 ) -> None:
