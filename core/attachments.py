@@ -17,7 +17,7 @@ from core.wire import Kept, kept_to_json
 from storage.faults import Step, calling
 from storage.files import FileStore
 from storage.sealing import Sealer
-from storage.tables import Identity, InboxEntry
+from storage.tables import Chat, Identity, InboxEntry, StoredFile
 
 log = logging.getLogger("prowex.attachments")
 
@@ -90,7 +90,8 @@ class Attachments:
         Raises:
             Refused: it can't be had, or is no text.
         """
-        data = await self._bytes(held, target, None, entry, kept, 0)
+        chat = await Chat.get(id=held.chat_id)
+        data = await self._bytes(held, target, chat.conversation_id, entry, kept, 0)
         text = _text_of(kept.attachments[0], data)
         if text is None:
             raise Refused("it is no text")
@@ -126,9 +127,12 @@ class Attachments:
         attachment = kept.attachments[index]
         if attachment.reference.startswith(STORED):
             try:
-                _, _, data = await self._files.get(UUID(attachment.reference.removeprefix(STORED)))
+                row, _, data = await self._files.get(UUID(attachment.reference.removeprefix(STORED)))
             except FileNotFoundError as error:
                 raise Refused("it is no longer kept") from error
+            if conversation_id not in (None, row.conversation_id):  # it goes when the conversation does
+                async with held.commit(Step.FILE_KEPT):
+                    await StoredFile.filter(id=row.id).update(conversation_id=conversation_id)
             return data
         if attachment.size > MOST_BYTES:
             raise Refused(f"it is larger than {MOST_BYTES >> 20} MB")

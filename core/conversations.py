@@ -24,6 +24,7 @@ from storage.tables import (
     Part,
     Reply,
     ReplyState,
+    StoredFile,
     Summary,
     Turn,
     TurnState,
@@ -143,9 +144,10 @@ async def find(sealer: Sealer, conversations: Sequence[Listed], which: str) -> l
 
 async def is_busy(conversation_id: UUID) -> bool:
     """Tell whether an answer is being written in a conversation, or shown."""
+    answers = Reply.filter(conversation_id=conversation_id, turn_id__isnull=False)
     return (
         await Turn.filter(conversation_id=conversation_id, state=TurnState.RUNNING).exists()
-        or await Reply.filter(conversation_id=conversation_id, state=ReplyState.OPEN).exists()
+        or await answers.filter(state__in=[ReplyState.OPEN, ReplyState.FINAL]).exists()
     )
 
 
@@ -162,8 +164,10 @@ async def reopen(chat_id: UUID, conversation_id: UUID, now: datetime) -> None:
     await Chat.filter(id=chat_id).update(conversation_id=conversation_id)
 
 
-async def erase(row: Conversation, now: datetime) -> None:
-    """Forget a conversation with all that was said in it, in the caller's transaction; its files go before.
+async def erase(row: Conversation, now: datetime) -> list[UUID]:
+    """Forget a conversation with all that was said in it, in the caller's transaction; return its files.
+
+    Their bytes are to be removed once the transaction holds (`FileStore.remove`).
 
     Commands that were given in its chat while it went on, and what they were answered, go with it. Of what people
     wrote, only what tells a message that is delivered again from a new one stays.
@@ -186,8 +190,11 @@ async def erase(row: Conversation, now: datetime) -> None:
         await InboxEntry.filter(id__in=some).update(body=None, message_id="", turn_id=None, conversation_id=None)
     await Summary.filter(conversation_id=row.id).delete()
     await Turn.filter(conversation_id=row.id).delete()
+    files = await ids_of(StoredFile.filter(conversation_id=row.id))
+    await StoredFile.filter(conversation_id=row.id).delete()
     await Chat.filter(conversation_id=row.id).update(conversation_id=None)
     await Conversation.filter(id=row.id).delete()
+    return files
 
 
 def _some(ids: Collection[UUID]) -> list[list[UUID]]:

@@ -6,6 +6,8 @@ left, and `sweep` removes them.
 
 import asyncio
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -69,12 +71,11 @@ class FileStore:
         name = await self._sealer.unseal(_NAME, file_id, row.name)
         return row, name, await self._sealer.unseal_bytes(_CONTENT, file_id, blob)
 
-    async def delete(self, file_id: UUID) -> bool:
-        """Forget the file; say whether there was one."""
-        async with transaction(Step.FILE_STORE):
-            deleted = await StoredFile.filter(id=file_id).delete()
-        await asyncio.to_thread(self._path(file_id).unlink, missing_ok=True)
-        return bool(deleted)
+    def remove(self, file_ids: Iterable[UUID]) -> None:
+        """Remove the bytes of files whose rows are gone; what can't be removed now, `sweep` removes."""
+        for file_id in file_ids:
+            with suppress(OSError):
+                self._path(file_id).unlink(missing_ok=True)
 
     async def sweep(self) -> int:
         """Remove what lies on disk for an hour without a row; return how many."""

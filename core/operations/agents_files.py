@@ -17,6 +17,7 @@ from core.operations.card import Card
 from core.operations.form import Form, asked
 from core.operations.registry import Call, Effect, NotPossible, operation
 from storage.sealing import Owner
+from storage.tables import Chat
 
 _MOST_SHOWN = 3_000
 _MEDIA_TYPE = "application/toml"
@@ -32,7 +33,14 @@ async def export(call: Call, form: ExportForm) -> Card:
     agent = await found(call, form.agent)
     text = to_toml((await present_plan(call, agent)).plan)
     owner = call.person.owner if call.person is not None else Owner("team", agent.team_id)
-    row = await call.services.files.put(owner, f"{agent.handle}.toml", _MEDIA_TYPE, text.encode())
+    chat = await Chat.get(id=call.chat.id) if call.chat is not None else None
+    row = await call.services.files.put(
+        owner,
+        f"{agent.handle}.toml",
+        _MEDIA_TYPE,
+        text.encode(),
+        conversation_id=chat.conversation_id if chat is not None else None,
+    )
     whole = call.surface == "cli" or len(text) <= _MOST_SHOWN
     how = "Send the file with /agents import under it, and the agent is there again, here or anywhere."
     return Card(

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from core import agents, replies
 from core.access import Standing
+from core.directory import KnownChat
 from core.envelopes import Button
 from core.operations.card import Card
 from core.operations.form import Form, NoFields
@@ -87,11 +88,13 @@ class RetryForm(Form):
 async def retry(call: Call, form: RetryForm) -> Card:
     """Answer the latest message anew; the former answer no longer counts."""
     chat = call.in_chat()
-    latest = await Turn.filter(lane_id=chat.lane_id).order_by("-id").first()
+    latest = await _latest_turn(chat)
     if latest is None or not await InboxEntry.exists(turn_id=latest.id):
         raise NotPossible("There is nothing to repeat yet: write to me first.")
     if form.turn is not None and form.turn != latest.id:
         raise NotPossible("That answer is no longer the latest one. Use /retry to repeat the latest.")
+    if latest.lane_id != chat.lane_id:
+        raise NotPossible("That was answered elsewhere, before the conversation went on here. Write it again here.")
     if latest.state is TurnState.RUNNING:
         raise NotPossible("That answer is still being written. /stop ends it.")
     await Turn.filter(id=latest.id).update(superseded=True)
@@ -99,6 +102,13 @@ async def retry(call: Call, form: RetryForm) -> Card:
     await Lane.filter(id=chat.lane_id).update(due_at=call.services.clock.now())
     call.after_commit.append(lambda: call.services.lanes.wake([chat.lane_id]))
     return Card(quiet=True)
+
+
+async def _latest_turn(chat: KnownChat) -> Turn | None:
+    """Return the latest turn of the present conversation; before anything is said in it, of the one before it here."""
+    present = (await Chat.get(id=chat.id)).conversation_id
+    latest = await Turn.filter(conversation_id=present).order_by("-id").first() if present is not None else None
+    return latest or await Turn.filter(lane_id=chat.lane_id, conversation__chat_id=chat.id).order_by("-id").first()
 
 
 @operation("chat.status", "What is going on", standing=Standing.GUEST, effect=Effect.READ, alias="status", urgent=True,

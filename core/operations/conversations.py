@@ -11,17 +11,13 @@ from core import conversations
 from core.access import Standing
 from core.agents import Answering, begin_conversation
 from core.conversations import Listed
-from core.directory import KnownChat
 from core.envelopes import Button, Choice, Table
 from core.operations.agents_found import escaped
 from core.operations.card import Card
 from core.operations.form import Form, asked
 from core.operations.registry import Call, Effect, NotPossible, operation
-from storage.faults import Step
-from storage.queries import ids_of
 from storage.sealing import Owner
-from storage.tables import Agent, Chat, ChatKind, Conversation, Lane, StoredFile
-from storage.transactions import transaction
+from storage.tables import Agent, Chat, ChatKind, Lane, StoredFile
 
 PAGE = 8
 _FOUND_NONE = "There is no such conversation here. /conversations lists those there are."
@@ -164,6 +160,7 @@ async def reopen(call: Call, form: WhichForm) -> Card:
     here = await Chat.get(id=call.in_chat().id)
     if one.present:
         return Card(text=f"**{title}** goes on already. Just write.", data=_data(one))
+    await _lock(one)
     if one.row.chat_id != here.id and await conversations.is_busy(one.row.id):
         raise NotPossible("I am still answering in that conversation. Wait for that, or stop it there with /stop.")
     answering = await call.services.agents.of_chat(here)
@@ -222,24 +219,20 @@ class DeleteForm(WhichForm):
     sure: bool = Field(False, description="Yes: it was asked whether to delete it for good.")
 
 
-@operation("conversations.delete", "Delete a conversation for good", standing=Standing.GUEST, effect=Effect.EXTERNAL,
+@operation("conversations.delete", "Delete a conversation for good", standing=Standing.GUEST, effect=Effect.WRITE,
            restricted=True)  # fmt: skip
 async def delete(call: Call, form: DeleteForm) -> Card:
     """Ask whether a conversation is to be deleted; on the second press forget it with its files."""
     one, title = await _found(call, form.which)
+    await _lock(one)
     await _refuse_if_busy(one)
-    files = await ids_of(StoredFile.filter(conversation_id=one.row.id))
-    what = _counted(one.messages, "message") + (f" and {_counted(len(files), 'file')}" if files else "")
+    files = await StoredFile.filter(conversation_id=one.row.id).count()
+    what = _counted(one.messages, "message") + (f" and {_counted(files, 'file')}" if files else "")
     if not form.sure:
         buttons = (Button("Delete it for good", f"/conversations delete {one.ref} sure=yes"),)
         text = f"Delete **{title}**, with {what}? Nobody can bring it back."
         return Card(text=text, buttons=(buttons,), data=_data(one))
-    for file_id in files:
-        await call.services.files.delete(file_id)
-    here = call.in_chat()
-    answering = await call.services.agents.of_chat(await Chat.get(id=here.id))
-    async with transaction(Step.ADMIN):
-        await _erase(call, here, one, answering.agent_id)
+    await _erase(call, one)
     anew = " It was the one that went on here, so a new one begins." if one.present else ""
     text = f"**{title}** is deleted, with {what}.{anew}"
     if call.channel in ("telegram", "slack"):
@@ -247,17 +240,19 @@ async def delete(call: Call, form: DeleteForm) -> Card:
     return Card(text=text)
 
 
-async def _erase(call: Call, here: KnownChat, one: Listed, agent_id: UUID) -> None:
-    await Lane.filter(chat_id=one.row.chat_id, urgent=False).select_for_update().first()
-    await _refuse_if_busy(one)
-    row = await Conversation.get_or_none(id=one.row.id)
-    if row is None:
-        return
-    now = call.services.clock.now()
+async def _erase(call: Call, one: Listed) -> None:
+    services, now = call.services, call.services.clock.now()
     if one.present:
-        await begin_conversation(here.id, agent_id, call.services.clock)
-        row.ended_at = now
-    await conversations.erase(row, now)
+        here = await Chat.get(id=call.in_chat().id)
+        await begin_conversation(here.id, (await services.agents.of_chat(here)).agent_id, services.clock)
+        one.row.ended_at = now
+    files = await conversations.erase(one.row, now)
+    call.after_commit.append(lambda: services.files.remove(files))
+
+
+async def _lock(one: Listed) -> None:
+    """See to it that no turn of the conversation begins or ends until the caller's transaction does."""
+    await Lane.filter(chat_id=one.row.chat_id, urgent=False).select_for_update().only("id").first()
 
 
 async def _refuse_if_busy(one: Listed) -> None:

@@ -207,14 +207,48 @@ async def test_a_message_of_a_deleted_conversation_that_comes_again_is_not_answe
     assert await chat.answers() == []
 
 
-async def test_a_deletion_that_was_interrupted_is_finished(chat: Talk, town: Town) -> None:
-    await chat.send("document", b"plain words", "letter.txt", "text/plain", caption="Plums")
-    await chat.answer()
-    arm("file.store.after#1:raise")
-    await chat.say("/conversations delete 1 sure=yes")
+async def test_a_deletion_that_was_interrupted_deletes_what_was_meant_and_no_other(chat: Talk, town: Town) -> None:
+    await dialog(chat, ("Apples", "echo"), ("/new", "new"), ("Plums", "echo"), ("/new", "new"), ("Pears", "echo"))
+    arm("turn.command.before#1:raise,turn.command.after#1:raise")
+    await chat.say("/conversations delete 2 sure=yes")
     assert "Plums is deleted" in await chat.answer(timeout=30)
     arm("")
-    assert await Conversation.filter(ended_at__isnull=False).count() == 0
+    await chat.say("/conversations")
+    assert [row[1] for row in rows_in(await chat.answer())] == ["Pears (now)", "Apples"]
+
+
+async def test_files_that_commands_took_and_gave_go_with_the_conversation(private_town: Town) -> None:
+    ann = private_town.person("Ann")
+    await ann.say((await private_town.call("people.invite"))["code"])
+    await ann.answer()
+    await dialog(ann, ("Plums", "echo"), ("/agents create Writer You write.", "Writer is there"))
+    await ann.say("/agents export writer")
+    assert len(await ann.answers()) == 2
+    file = b'name = "Reader"\ninstructions = "You read."\n'
+    await ann.send("document", file, "reader.toml", "application/toml", caption="/agents import")
+    assert "Reader is brought in" in await ann.answer()
+    assert len(bytes_on_disk(private_town)) == 2
+    await dialog(ann, ("/conversations delete 1 sure=yes", "with 2 messages and 2 files"))
+    assert bytes_on_disk(private_town) == []
+    assert await StoredFile.all().count() == 0
+
+
+async def test_a_picture_whose_message_is_repeated_in_a_new_conversation_goes_with_that_one(
+    chat: Talk, town: Town
+) -> None:
+    await chat.send("document", b"plain words", "letter.txt", "text/plain", caption="Plums")
+    await chat.answer()
+    await dialog(chat, ("/new", "new"), ("/retry", "echo: Plums"))
+    await dialog(chat, ("/conversations", "Plums (now)"), ("/conversations delete 1 sure=yes", "2 messages and 1 file"))
+    assert bytes_on_disk(town) == []
+
+
+async def test_the_last_answer_is_the_last_one_of_the_conversation_that_goes_on(chat: Talk, town: Town) -> None:
+    await two_talks(chat)
+    await dialog(chat, ("/conversations reopen tell me", "We go on"), ("/retry", "echo: Tell me about plums, please."))
+    assert words_of(town.asked()[-1]) == [("user", "Tell me about plums, please.")]
+    await chat.say("/conversations")
+    assert [row[1] for row in rows_in(await chat.answer())] == ["Tell me about plums, please. (now)", "Pears?"]
 
 
 async def test_another_persons_conversation_does_not_exist(chat: Talk, town: Town) -> None:
@@ -291,3 +325,12 @@ async def test_a_conversation_of_another_topic_goes_on_where_it_is_reopened(chat
     await topic.say("Back here")
     assert await topic.answer() == "echo: Back here"
     assert words_of(town.asked()[-1]) == [("user", "Back here")]
+
+
+async def test_what_was_answered_in_another_topic_is_not_repeated_here(chat: Talk, town: Town) -> None:
+    topic = chat.in_topic("Fruit")
+    await dialog(topic, ("Plums", "echo"))
+    await dialog(chat, ("/conversations reopen plums", "We go on"), ("/retry", "That was answered elsewhere"))
+    await dialog(topic, ("/retry", "There is nothing to repeat yet"))
+    await dialog(chat, ("And?", "echo: And?"), ("/retry", "echo: And?"))
+    assert [words for role, words in words_of(town.asked()[-1]) if role == "user"] == ["Plums", "And?"]
