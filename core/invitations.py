@@ -99,8 +99,11 @@ async def make_member(
 ) -> None:
     """Give an identity an account, a new one unless `user_id` names it, and a membership, in the caller's transaction.
 
-    What the identity wrote as a guest is the account's from then on.
+    What the identity wrote as a guest is the account's from then on. Who got one in another chat meanwhile keeps that.
     """
+    now_there = await Identity.filter(id=identity.id).select_for_update().get()
+    if now_there.user_id is not None:
+        return
     user_id = user_id or await _new_user(name, clock)
     await Identity.filter(id=identity.id).update(user_id=user_id, name=name[:200])
     if not await Membership.exists(team_id=team_id, user_id=user_id):

@@ -1,7 +1,9 @@
 """A whole workspace is let in, and out again."""
 
+import asyncio
+
 from storage.faults import Step
-from storage.tables import Identity, Membership, Role, User, Workspace
+from storage.tables import Identity, Membership, Role, Team, User, Workspace
 from storage.transactions import transaction
 from tests.scenarios.slack_town import SlackTalk, SlackTown
 from tests.scenarios.town import Talk, Town
@@ -38,6 +40,19 @@ async def test_an_admin_lets_the_workspace_in_and_everybody_may_talk(quiet_slack
     other = quiet_slack.direct("Eve", team="T0OTHER")
     await other.say("hi")
     assert "This assistant is private" in await other.answer()
+
+
+async def test_who_writes_in_several_ways_at_once_gets_one_account(quiet_slack: SlackTown) -> None:
+    await quiet_slack.start(access="pairing")
+    await answer_to(await admin_of(quiet_slack), "access everybody")
+    quiet_slack.clock.move(seconds=2)
+    for name in ("Bob", "Cyn", "Dan"):
+        newcomer = quiet_slack.direct(name)
+        await asyncio.gather(newcomer.say("hi"), newcomer.say("!status"))
+        assert len(await newcomer.answers()) == 2
+    names = await User.all().order_by("id").values_list("name", flat=True)
+    assert names == ["Operator", "Ada", "Bob", "Cyn", "Dan"]
+    assert await Team.all().count() == 5
 
 
 async def test_it_is_closed_again_and_who_is_in_stays_in(quiet_slack: SlackTown) -> None:
