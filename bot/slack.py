@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from tortoise.expressions import Q
 
 from bot.compose import Core, Foundation
 from channels.slack.channel import SlackChannel, budgets
@@ -20,7 +21,7 @@ from channels.slack.responses import Responses
 from channels.slack.signature import Signatures
 from channels.slack.socket import SocketMode
 from channels.slack.webhook import Webhook
-from core.access import Door
+from core.access import Door, Verdict
 from core.form_desk import FormDesk
 from core.operations.registry import OPERATIONS
 from storage.queries import ids_of
@@ -111,14 +112,15 @@ class KnownThreads:
         self._known: set[tuple[str, str]] = set()
 
     async def __call__(self, account: str, chat: str) -> bool:
-        """Tell whether somebody has spoken to us in the chat, and was let in."""
+        """Tell whether somebody has spoken to us in the chat, and was let in; the channel may wait for a permission."""
         if (account, chat) in self._known:
             return True
         row = await Chat.get_or_none(account=account, external_id=chat)
         if row is None:
             return False
         lanes = await ids_of(Lane.filter(chat_id=row.id))
-        if not await InboxEntry.filter(lane_id__in=lanes, state__in=_HEARD).exists():
+        heard = Q(state__in=_HEARD) | Q(state=InboundState.REFUSED, reason=Verdict.GROUP_NOT_PERMITTED)
+        if not await InboxEntry.filter(heard, lane_id__in=lanes).exists():
             return False
         if len(self._known) >= MOST_THREADS:
             self._known.clear()

@@ -100,7 +100,8 @@ class Door:
             return Verdict.NOT_ADDRESSED
         let_in = person.user_id is not None or person.welcome or self.mode is Mode.OPEN
         if not let_in:
-            has_code = not in_group and not inbound.button and code_in(inbound.text) is not None
+            is_private = not in_group or inbound.unseen
+            has_code = is_private and not inbound.button and code_in(inbound.text) is not None
             return Verdict.CODE if has_code and self.mode is Mode.PAIRING else Verdict.STRANGER
         if in_group and not chat.permitted and self.mode is not Mode.OPEN:
             asks = inbound.text.strip().partition("@")[0] == "/permit"

@@ -182,10 +182,11 @@ class Commands:
             form = open_forms.fresh(operation.name, dict(plan.values))
             plan.card = await asking.next_question(call, operation, form.so_far, problems, form.tag)
             plan.keep = form if plan.card is not None else None
-        elif style is FormStyle.SHOWN:
-            view = await asking.view(call, operation, plan.values, problems, tried=whole)
-            plan.card = Card(title=operation.title, form=view)
         else:
+            view = await asking.view(call, operation, plan.values, problems, tried=whole)
+            if style is FormStyle.SHOWN:
+                plan.card = Card(title=operation.title, form=view)
+                return
             told = [text for text in problems.values() if whole or text != MISSING]
             command = " ".join([f"/{operation.name}", *(f'{n}="{v}"' for n, v in _short(plan.values).items())])
             text = "\n".join(["Open the form to fill it in.", *told])

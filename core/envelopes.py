@@ -80,6 +80,7 @@ class Inbound:
         position: order within the chat.
         message_id: the platform's id of the message, to reply to.
         addressed: it is meant for us (always so in a direct chat; a mention or a reply to us in a group).
+        unseen: nobody but us sees what was written, not even in a group (a slash command).
         more_follows: the client may have split it (a very long text, an album): its rest is still on the way.
         group: ties an album's messages together.
         button: a press: `text` is the command that the button carries.
@@ -96,6 +97,7 @@ class Inbound:
     contexts: tuple[Context, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     addressed: bool = True
+    unseen: bool = False
     more_follows: bool = False
     group: str = ""
     button: bool = False

@@ -220,17 +220,19 @@ class Inbox:
         await replies.create_once(key, lane_id, Body(text), self._clock.now(), answers=answers)
 
     async def _may_notice(self, arrival: _Arrival, now: datetime) -> bool:
-        """Record that a notice is given now, unless the person, or in a group anybody, got one within a day."""
-        if arrival.inbound.origin.place is Place.GROUP:
-            chat = await Chat.get(id=arrival.chat.id)
-            if chat.noticed_at is not None and now - chat.noticed_at < NOTICE_PAUSE:
-                return False
-            if not await Chat.filter(id=chat.id, noticed_at=chat.noticed_at).update(noticed_at=now):
-                return False
-        if arrival.verdict is Verdict.GROUP_NOT_PERMITTED:
-            return True
-        assert arrival.person is not None
-        identity = await Identity.get(id=arrival.person.identity_id)
-        if identity.noticed_at is not None and now - identity.noticed_at < NOTICE_PAUSE:
+        """Record that a notice is given now, unless the person, or in a group anybody, got one within a day.
+
+        A group does not see what is answered to somebody whose words it does not see either.
+        """
+        noticed: list[Chat | Identity] = []
+        if arrival.inbound.origin.place is Place.GROUP and not arrival.inbound.unseen:
+            noticed.append(await Chat.get(id=arrival.chat.id))
+        if arrival.verdict is not Verdict.GROUP_NOT_PERMITTED:
+            assert arrival.person is not None
+            noticed.append(await Identity.get(id=arrival.person.identity_id))
+        if any(one.noticed_at is not None and now - one.noticed_at < NOTICE_PAUSE for one in noticed):
             return False
-        return bool(await Identity.filter(id=identity.id, noticed_at=identity.noticed_at).update(noticed_at=now))
+        for one in noticed:
+            if not await type(one).filter(id=one.id, noticed_at=one.noticed_at).update(noticed_at=now):
+                return False
+        return True

@@ -103,6 +103,7 @@ def inbound_of_slash(command: SlashCommand, me: Me, now: datetime) -> Inbound:
         position=in_microseconds(now),
         received_at=now,
         text=as_command(to_plain(command.text)),
+        unseen=True,
     )
 
 

@@ -71,3 +71,15 @@ async def test_a_thread_is_known_from_its_beginning_and_needs_no_further_mention
     await here.say("and where?")
     assert (await here.answer()).endswith("Bob: and where?")
     print(slack.transcript())
+
+
+async def test_who_may_not_make_an_agent_in_a_channel_is_told_so(ann: SlackTalk, quiet_slack: SlackTown) -> None:
+    channel = quiet_slack.slack.channel("general", ann.who)
+    there = SlackTalk(quiet_slack, channel, ann.who)
+    bob = quiet_slack.direct("Bob")
+    await bob.say((await quiet_slack.call("people.operator_code"))["code"])
+    await bob.answers()
+    await SlackTalk(quiet_slack, channel, bob.who).command("/prowex permit")
+    await quiet_slack.settled()
+    await there.command("/prowex agents create")
+    assert "its admins make those" in await there.answer()

@@ -286,6 +286,54 @@ async def test_a_newcomer_comes_in_by_code(quiet_slack: SlackTown) -> None:
     assert "permit" in await there.answer()
 
 
+@both
+async def test_a_code_counts_in_a_channel_if_nobody_else_sees_it(quiet_slack: SlackTown) -> None:
+    await quiet_slack.start(access="pairing")
+    ann, bob = quiet_slack.in_channel("general", "Ann", "Bob")
+    code = (await quiet_slack.call("people.invite"))["code"]
+    await ann.say(f"/start {code}", mention=True)
+    assert "private" in await ann.answer()
+    await bob.command(f"/prowex start {code}")
+    [message] = await bob.messages()
+    assert (message.only_for, "Welcome" in message.text) == (bob.who.id, True)
+
+
+async def test_strangers_who_give_commands_in_a_channel_are_each_told(quiet_slack: SlackTown) -> None:
+    await quiet_slack.start(access="pairing")
+    ann, bob = quiet_slack.in_channel("general", "Ann", "Bob")
+    for stranger in (ann, bob):
+        await stranger.command("/prowex help")
+        assert "private" in await stranger.answer()
+        await stranger.command("/prowex help")
+        assert await stranger.answers() == []
+
+
+async def test_whom_we_told_already_takes_the_notice_from_nobody_else(quiet_slack: SlackTown) -> None:
+    await quiet_slack.start(access="pairing")
+    ann, bob = quiet_slack.in_channel("general", "Ann", "Bob")
+    direct = SlackTalk(quiet_slack, quiet_slack.slack.im(ann.who), ann.who)
+    await direct.say("hi")
+    assert "private" in await direct.answer()
+    root = await ann.say("hi", mention=True)
+    assert await ann.on(root).answers() == []
+    await bob.on(root).say("hi", mention=True)
+    assert "private" in await bob.on(root).answer()
+
+
+async def test_the_notice_in_a_thread_says_what_helps_in_it(quiet_slack: SlackTown) -> None:
+    await quiet_slack.start(access="pairing")
+    ann = quiet_slack.direct("Ann")
+    await ann.say((await quiet_slack.call("people.operator_code"))["code"])
+    await ann.answers()
+    [there] = quiet_slack.in_channel("general", "Ann")
+    asking = await there.say("hi", mention=True)
+    assert "!permit" in await there.answer()
+    await there.on(asking).say("!permit")
+    assert "I answer in this group from now on" in await there.on(asking).answer()
+    await there.on(asking).say("so?")
+    assert (await there.on(asking).answer()).endswith("Ann: so?")
+
+
 async def test_between_two_others_a_command_is_answered_to_who_gave_it(slack: SlackTown) -> None:
     ann, bob = slack.slack.person("Ann"), slack.slack.person("Bob")
     between = slack.slack.world.new_channel("directmessage", "im", [ann, bob])
