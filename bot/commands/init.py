@@ -1,6 +1,5 @@
 """`prowex init`: ask for tokens and keys, try each for real, write `.env`, make the data folder."""
 
-import getpass
 import os
 import sys
 from argparse import ArgumentParser, Namespace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from bot import env_file, proofs
 from bot.environment import gather
+from bot.questions import ask as asked
 from bot.settings import Settings, SettingsError, is_secret, variable
 from bot.stop import Stop
 
@@ -223,7 +223,7 @@ async def _tell(prove: _Prove, value: str) -> bool:
 
 def _read(prompt: str, *, secret: bool) -> str:
     try:
-        return (getpass.getpass(prompt) if secret else input(prompt)).strip()
+        return asked(prompt, secret=secret)
     except EOFError:
         raise Stop("No answer; nothing was written.") from None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot import schema
 from bot.progress import progress
+from bot.questions import ask
 from bot.settings import Settings
 from bot.stop import Stop
 from storage.backup import all_tables
@@ -149,10 +150,10 @@ def _ask(found: Backup, settings: Settings) -> None:
         raise Stop("Nothing was restored: say --yes where nobody can be asked.")
     sys.stdout.write(f"This brings {found.database.name} back into {settings.data_dir}.\n")
     try:
-        answer = input("Go on? [y/N] ")
+        answer = ask("Go on? [y/N] ")
     except EOFError:
         answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
+    if answer.lower() not in ("y", "yes"):
         raise Stop("Nothing was restored.")
 
 

@@ -217,7 +217,7 @@ class Terminal:
             asyncio.get_running_loop().remove_reader(self.master)
         self.changed.set()
 
-    async def answer(self, question: str, text: str) -> None:
+    async def answer(self, question: str, text: str, end: str = "\n") -> None:
         tail = self.seen.rpartition("\x00")[2]
         async with asyncio.timeout(20):
             while question not in tail:
@@ -225,16 +225,14 @@ class Terminal:
                 await self.changed.wait()
                 tail = self.seen.rpartition("\x00")[2]
         self.seen += "\x00"
-        os.write(self.master, f"{text}\n".encode())
+        os.write(self.master, f"{text}{end}".encode())
 
 
-async def test_a_person_answers_the_questions_in_a_terminal(home, world):
-    settings = [f"TELEGRAM_API_URL={world}", f"SLACK_API_URL={world}/slack/api",
-                f"ANTHROPIC_BASE_URL={world}/claude", f"GOOGLE_BASE_URL={world}/gemini"]  # fmt: skip
-    (home / ".env").write_text("\n".join(settings) + "\n")
+async def opened(*words: str) -> tuple[asyncio.subprocess.Process, Terminal]:
+    """Run a command in a terminal of its own."""
     master, slave = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "init"),
+        *(sys.executable, "-m", "bot", *words),
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -243,7 +241,27 @@ async def test_a_person_answers_the_questions_in_a_terminal(home, world):
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     os.close(slave)
-    terminal = Terminal(master)
+    return process, Terminal(master)
+
+
+@pytest.mark.parametrize("leave_out", [(), ("Telegram bot token", "Slack bot token")])
+async def test_ctrl_c_ends_the_questions_at_once_and_nothing_is_written(home, leave_out):
+    process, terminal = await opened("init")
+    for question in leave_out:
+        await terminal.answer(question, "")
+    await terminal.answer("Address of a server" if leave_out else "Telegram bot token", "\x03", end="")
+    async with asyncio.timeout(60):
+        assert await process.wait() == 130
+    os.close(terminal.master)
+    assert "nothing was written" in terminal.seen
+    assert os.listdir(home) == []
+
+
+async def test_a_person_answers_the_questions_in_a_terminal(home, world):
+    settings = [f"TELEGRAM_API_URL={world}", f"SLACK_API_URL={world}/slack/api",
+                f"ANTHROPIC_BASE_URL={world}/claude", f"GOOGLE_BASE_URL={world}/gemini"]  # fmt: skip
+    (home / ".env").write_text("\n".join(settings) + "\n")
+    process, terminal = await opened("init")
     await terminal.answer("Telegram bot token", "nonsense")
     await terminal.answer("Telegram bot token", "123456:wrong-token")
     await terminal.answer("Telegram bot token", TOKEN)
@@ -261,7 +279,7 @@ async def test_a_person_answers_the_questions_in_a_terminal(home, world):
     await terminal.answer("Model to use", "openai:small-1")
     await terminal.answer("Public address", "")
     assert await process.wait() == 0
-    os.close(master)
+    os.close(terminal.master)
     assert "is not a bot token" in terminal.seen
     assert "does not know this bot token" in terminal.seen
     assert "this is @prowex_bot" in terminal.seen
