@@ -80,7 +80,7 @@ async def decline(call: Call, form: DecisionForm) -> Card:
 
 
 async def _open(call: Call, form: DecisionForm) -> Approval:
-    asked = await Approval.get_or_none(id=form.approval)
+    asked = await Approval.filter(id=form.approval).select_for_update().first()
     if asked is None or call.person is None:
         raise NotPossible(_NONE)
     if asked.identity_id != call.person.identity_id:
