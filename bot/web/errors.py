@@ -56,6 +56,8 @@ class Errors:
             return self._page(request, 400, str(error))
         except Overloaded:
             return self._page(request, 503, headers={"Retry-After": "5"})
+        except web.RequestPayloadError:
+            return self._page(request, 400)
         except web.HTTPException as error:
             if error.status < 400:
                 raise

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.slack.client import translated
@@ -44,7 +44,7 @@ class Forms(Protocol):
 class _Private(Payload):
     """What a modal is about: the chat (empty: the person's direct chat) and the fields that were given already."""
 
-    chat: str = ""
+    chat: str = Field("", pattern=r"^([A-Z0-9]{2,40}(/[0-9]{1,11}\.[0-9]{1,9})?)?$")
     fixed: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> str:

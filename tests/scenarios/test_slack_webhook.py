@@ -116,6 +116,17 @@ async def test_bytes_that_are_no_text_are_refused(slack: SlackTown) -> None:
     assert (await post(slack, b"payload=%FF%FE", FORM))[0] == 400
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_packed_as_it_says_is_refused(slack: SlackTown, coding: str) -> None:
+    body = json.dumps(event()).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", slack.port)
+    head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nContent-Encoding: {coding}\r\n"
+    writer.write(f"{head}Content-Type: {JSON_TYPE}\r\nConnection: close\r\n\r\n".encode() + body)
+    status = int((await reader.read()).split()[1])
+    writer.close()
+    assert status == 400
+
+
 async def test_a_body_that_is_too_large_is_refused(slack: SlackTown) -> None:
     assert (await post(slack, event("x" * (1 << 20))))[0] == 413
 
