@@ -1,6 +1,9 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that stands still until a test moves it, and how long tests wait where the computer's own runs."""
 
 from datetime import UTC, datetime, timedelta
+
+PATIENCE = 60.0
+"""Seconds that a test waits for what must come. It ends a test that hangs; a busy machine never needs so long."""
 
 
 class FakeClock:

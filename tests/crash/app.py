@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import json
 import signal
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.crash.zygote import Process, Zygote
+from tests.ports import free_port
 
 SHORTER = {
     "core.turns.LONG_ANSWER": 1.5,
@@ -19,13 +19,6 @@ SHORTER = {
     "core.lanes.RENEW_SECONDS": 0.7,
 }
 """Moments that would take half a minute come sooner, so that a run passes them all."""
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class App:

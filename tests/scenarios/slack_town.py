@@ -9,6 +9,7 @@ from typing_extensions import Unpack
 
 from bot.settings import Settings
 from storage.tables import InboundState, InboxEntry, Reply, ReplyState
+from tests.clock import PATIENCE
 from tests.scenarios.town import MODEL, Town
 from tests.servers.slack import FakeSlack
 from tests.servers.slack_acts import Act
@@ -43,7 +44,7 @@ class SlackTown(Town):
     async def begin(self, **changes: Any) -> None:
         """Start the service; return once it listens."""
         await super().start(**changes)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await self._listens():  # noqa: ASYNC110 - the service tells nobody
                 await asyncio.sleep(0.01)
 
@@ -77,12 +78,12 @@ class SlackTown(Town):
         }
         return Settings.model_validate({name: value for name, value in values.items() if value is not None})
 
-    async def resting(self, timeout: float = 10.0) -> None:
+    async def resting(self, timeout: float = PATIENCE) -> None:
         """Wait until everything that people did was taken in and nothing can be done about it just now."""
         await self.taken_in(timeout)
         await self.slack.wait_for(lambda: not self.core.lanes.active, timeout)
 
-    async def taken_in(self, timeout: float = 10.0) -> None:
+    async def taken_in(self, timeout: float = PATIENCE) -> None:
         """Wait until everything that people did was taken in."""
         await self.slack.wait_for(lambda: not self.slack.deliveries.pending, timeout)
 
@@ -169,17 +170,17 @@ class SlackTalk:
         assert self.who.views, self.town.transcript()
         return self.who.views[-1]
 
-    async def answers(self, timeout: float = 10.0) -> list[str]:
+    async def answers(self, timeout: float = PATIENCE) -> list[str]:
         """Wait until everything is answered; return what the bot says here that was not heard before."""
         return [shown.text for shown in await self.messages(timeout)]
 
-    async def answer(self, timeout: float = 10.0) -> str:
+    async def answer(self, timeout: float = PATIENCE) -> str:
         """Return the one new message of the bot."""
         texts = await self.answers(timeout)
         assert len(texts) == 1, f"expected one answer, not {texts}\n{self.town.transcript()}"
         return texts[0]
 
-    async def messages(self, timeout: float = 10.0) -> list[Shown]:
+    async def messages(self, timeout: float = PATIENCE) -> list[Shown]:
         """As `answers`, with everything that is seen of each message."""
         await self.town.settled(timeout)
         return self.fresh()
@@ -192,7 +193,7 @@ class SlackTalk:
         self.heard |= {one.ts for one in new}
         return new
 
-    async def sees(self, wanted: Callable[[list[str]], Any] | str, timeout: float = 10.0) -> list[str]:
+    async def sees(self, wanted: Callable[[list[str]], Any] | str, timeout: float = PATIENCE) -> list[str]:
         """Wait until what the bot shows here is as wanted (a text: contains it), and return it."""
 
         def there() -> list[str] | None:

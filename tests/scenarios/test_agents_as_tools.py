@@ -172,7 +172,7 @@ async def test_an_agent_called_by_name_answers_once(ann: Talk, quiet_town: Town)
 async def test_a_yes_counts_while_another_answer_is_written(ann: Talk, quiet_town: Town) -> None:
     await proposed(ann, quiet_town)
     quiet_town.openai.rules.clear()
-    await ann.say("tell me more [[tokens=100 delay=0.1]]")
+    await ann.say("tell me more [[tokens=100 hold=9]]")
     await ann.sees(lambda texts: texts[-1] != "…" and len(texts[-1].split()) < 60)
     await ann.press("Yes, do it")
     await ann.sees(lambda texts: any("is there" in text for text in texts))
@@ -191,7 +191,7 @@ async def test_a_forms_question_is_answered_while_somebody_elses_answer_is_writt
     await there.say("/agents@prowex_test_bot create team=team")
     [question] = await there.messages()
     assert "Name" in question.text
-    await here.say("@prowex_test_bot a story [[tokens=100 delay=0.1]]")
+    await here.say("@prowex_test_bot a story [[tokens=100 hold=9]]")
     await here.sees(lambda texts: texts[-1] != "…" and "Name" not in texts[-1])
     await there.say("@prowex_test_bot Group writer")
     await there.sees(lambda texts: any("Instructions" in text for text in texts))

@@ -24,12 +24,14 @@ class Summaries:
     def __init__(self, town: Town) -> None:
         self.asked: list[str] = []
         self.plans: list[Plan] = []
+        self._told = town.telegram.world.changed
         town.openai.rules.append(self)
 
     def __call__(self, body: dict[str, Any]) -> Plan | None:
         if not is_summary(body):
             return None
         self.asked.append(body["messages"][-1]["content"])
+        self._told()
         return self.plans.pop(0) if self.plans else Plan(text=f"Ann likes plums ({len(self.asked)}).")
 
 
@@ -136,7 +138,7 @@ async def test_stop_ends_a_summary_that_is_being_written(chat: Talk, town: Town,
     await talk_long(chat, 8)
     summaries.plans = [Plan(text="too late", silent=-1)]
     await chat.say("and now?")
-    await town.telegram.wait_for(lambda: summaries.asked or None, 10)
+    await town.telegram.wait_for(lambda: summaries.asked)
     await chat.say("/stop")
     texts = await chat.answers()
     assert any("Stopped" in text for text in texts)
@@ -229,7 +231,7 @@ async def test_a_failure_before_the_commit_asks_again_and_after_it_repeats_nothi
     await talk_long(chat, 8)
     arm("turn.compact.before#1:raise")
     await chat.say("and now?")
-    texts = await chat.answers(timeout=30)
+    texts = await chat.answers()
     arm("")
     assert len([text for text in texts if SHOWN in text]) == 1
     assert len(summaries.asked) == 2
@@ -241,7 +243,7 @@ async def test_a_failure_after_the_commit_repeats_nothing(chat: Talk, town: Town
     await talk_long(chat, 8)
     arm("turn.compact.after#1:raise")
     await chat.say("and now?")
-    texts = await chat.answers(timeout=30)
+    texts = await chat.answers()
     arm("")
     assert len([text for text in texts if SHOWN in text]) == 1
     assert len(summaries.asked) == 1

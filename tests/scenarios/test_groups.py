@@ -124,7 +124,7 @@ async def test_private_answers_are_not_given_to_a_whole_group(town: Town) -> Non
 
 async def test_anybody_in_the_group_may_stop_an_answer(town: Town) -> None:
     ann, bob = trio(town)
-    await ann.say(f"{BOT} [[tokens=200 delay=0.1]]")
+    await ann.say(f"{BOT} [[tokens=200 hold=9]]")
     await ann.sees("…")
     await bob.say("/stop")
     assert (await ann.answers())[-1].startswith("Stopped.")
@@ -132,10 +132,12 @@ async def test_anybody_in_the_group_may_stop_an_answer(town: Town) -> None:
 
 async def test_what_two_people_ask_is_not_thrown_together(town: Town) -> None:
     ann, bob = trio(town)
-    await ann.say(f"{BOT} zero [[first=0.5]]")
+    await ann.say(f"{BOT} zero [[hold]]")
     await ann.sees("…")
     await ann.say(f"{BOT} one")
     await bob.say(f"{BOT} two")
+    await town.taken_in()
+    town.openai.go_on()
     assert await ann.answers() == ["echo: Ann: zero", "echo: Ann: one", "echo: Bob: two"]
 
 
@@ -160,7 +162,9 @@ async def test_topics_are_chats_of_their_own(town: Town) -> None:
 async def test_typing_shows_in_the_topic_that_asked(town: Town) -> None:
     [ann] = town.group("Club", town.person("Ann"), kind="supergroup", forum=True)
     tea = ann.in_topic("Tea")
-    await tea.say(f"{BOT} [[first=1.5]] hm")
+    await tea.say(f"{BOT} [[hold]] hm")
+    await town.telegram.wait_for(lambda: town.telegram.typing(ann.chat))
+    town.openai.go_on()
     await tea.answer()
     assert {topic for _, _, topic in town.telegram.typing(ann.chat)} == {tea.topic.id}
 
@@ -178,9 +182,10 @@ async def test_a_group_that_becomes_a_supergroup_keeps_its_conversation(town: To
 
 async def test_an_answer_on_its_way_follows_a_group_that_becomes_a_supergroup(town: Town) -> None:
     ann, _ = trio(town)
-    await ann.say(f"{BOT} [[first=1]] think")
+    await ann.say(f"{BOT} [[hold]] think")
     await ann.sees("…")
     new = await town.telegram.upgrade(ann.chat)
+    town.openai.go_on()
     await town.settled()
     ann = Talk(town, new, ann.who)
     assert await ann.answers() == ["echo: Ann:  think"]
@@ -236,8 +241,9 @@ async def test_becoming_an_admin_is_no_reason_to_say_hello_again(town: Town) -> 
 
 async def test_a_bot_that_was_removed_stays_silent_and_others_are_answered(town: Town) -> None:
     ann, _ = trio(town)
-    await ann.say(f"{BOT} hm [[first=0.5]]")
+    await ann.say(f"{BOT} hm [[hold]]")
     await town.telegram.remove_bot(ann.chat, by=ann.who)
+    town.openai.go_on()
     carol = town.person("Carol")
     await carol.say("hi")
     assert await carol.answer() == "echo: hi"

@@ -31,8 +31,10 @@ async def test_twelve_thousand_characters_arrive_whole_and_in_order(chat: Talk) 
 
 
 async def test_a_long_answer_grows_in_its_parts(chat: Talk) -> None:
-    await chat.say("[[len=9000 delay=0.002]]")
-    texts = await chat.answers(timeout=20)
+    await chat.say("[[len=9000 hold=900]]")
+    await chat.sees(lambda texts: len(texts) == 2)
+    chat.town.openai.go_on()
+    texts = await chat.answers()
     assert " ".join(texts).split() == paragraphs(9000).split()
 
 
@@ -84,14 +86,16 @@ async def test_emoji_are_never_cut_in_two(chat: Talk) -> None:
 
 
 async def test_an_answer_that_becomes_shorter_leaves_no_part_behind(chat: Talk) -> None:
-    await chat.say("[[len=9000 delay=0.0015 cut=700 times=1]]")
-    texts = await chat.answers(timeout=30)
+    await chat.say("[[len=9000 hold=900 cut=901 times=1]]")
+    await chat.sees(lambda texts: len(texts) == 2)
+    chat.town.openai.go_on()
+    texts = await chat.answers()
     assert " ".join(texts).split() == paragraphs(9000).split()
 
 
 async def test_a_stopped_answer_of_many_parts_is_kept_whole(chat: Talk) -> None:
-    await chat.say("[[len=12000 delay=0.004]]")
-    await chat.sees(lambda texts: len(texts) >= 2 and len(texts[1]) > 100, timeout=20)
+    await chat.say("[[len=12000 hold=900]]")
+    await chat.sees(lambda texts: len(texts) >= 2 and len(texts[1]) > 100)
     await chat.say("/stop")
     await chat.town.settled()
     texts = chat.shows()

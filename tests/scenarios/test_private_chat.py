@@ -1,5 +1,11 @@
 """A person and the assistant in a private chat."""
 
+import asyncio
+
+import pytest
+
+from core import live
+from tests.clock import PATIENCE
 from tests.scenarios.town import Talk, Town, words_of
 
 
@@ -31,9 +37,9 @@ async def test_messages_after_telegram_restarted_its_ids_are_new_ones(chat: Talk
     town.telegram.updates.restart_ids(2)
     town.clock.move(days=8)
     await chat.say("four")
-    assert await chat.answer(timeout=15) == "echo: four"
+    assert await chat.answer() == "echo: four"
     await chat.say("five")
-    assert await chat.answer(timeout=15) == "echo: five"
+    assert await chat.answer() == "echo: five"
 
 
 async def test_updates_of_an_unknown_shape_hold_up_nobody(chat: Talk, town: Town) -> None:
@@ -167,14 +173,21 @@ async def test_the_model_is_told_the_day_and_the_place(chat: Talk, town: Town) -
     assert "private Telegram chat" in system["content"]
 
 
-async def test_typing_shows_while_the_model_thinks(chat: Talk, town: Town) -> None:
-    await chat.say("think [[first=1.5]]")
+async def test_typing_shows_while_the_model_thinks(chat: Talk, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "TYPING_SECONDS", 600)
+    await chat.say("think [[hold]]")
+    await town.telegram.wait_for(lambda: town.telegram.typing(chat.chat))
+    town.openai.go_on()
     assert await chat.answer() == "echo: think"
     assert [action for _, action, _ in town.telegram.typing(chat.chat)] == ["typing"]
 
 
 async def test_an_answer_grows_before_it_is_whole(chat: Talk, town: Town) -> None:
-    await chat.say("[[tokens=30 delay=0.1]]")
+    await chat.say("[[tokens=30 hold=9,18]]")
+    for seen in (9, 18):
+        await chat.sees(lambda texts, seen=seen: texts and len(texts[0].split(" …")[0].split()) == seen)
+        town.openai.go_on(seen)
+    town.openai.go_on()
     [message] = await chat.messages()
     texts = [version.text for version in message.versions]
     assert texts[0] == "…"
@@ -201,17 +214,24 @@ async def test_what_was_asked_during_a_restart_is_answered_after_it(chat: Talk, 
 
 
 async def test_an_answer_under_way_is_finished_before_the_service_stops(chat: Talk, town: Town) -> None:
-    await chat.say("[[tokens=5 delay=0.1]]")
+    await town.restart(drain_seconds=PATIENCE)
+    await chat.say("[[tokens=5 hold]]")
     await chat.sees("…")
-    await town.stop()
+    lanes = town.core.lanes
+    async with asyncio.TaskGroup() as group:
+        group.create_task(town.stop())
+        while not lanes.draining:  # noqa: ASYNC110 - the lanes tell nobody
+            await asyncio.sleep(0)
+        town.openai.go_on()
     assert len(chat.shows()[0].split()) == 5
 
 
 async def test_an_answer_that_is_too_long_for_the_stop_is_written_anew_after_it(chat: Talk, town: Town) -> None:
     await town.restart(drain_seconds=0.2)
-    await chat.say("[[tokens=20 delay=0.1]]")
+    await chat.say("[[tokens=20 hold=9]]")
     await chat.sees(lambda texts: texts and texts[0] != "…")
     await town.restart()
+    town.openai.go_on()
     answer = await chat.answer()
     assert len(answer.split()) == 20
     assert len(chat.shows()) == 1

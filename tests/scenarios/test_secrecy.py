@@ -43,7 +43,7 @@ async def a_day_of_work(town: Town) -> None:
     await ann.say(FORWARDED, forward_from="Somebody")
     await ann.say(f"{WORD} [[status=401]]")
     await ann.answers()
-    await ann.say(f"{WORD} [[tokens=100 delay=0.05]] and on")
+    await ann.say(f"{WORD} [[tokens=100 hold=9]] and on")
     await ann.sees("…")
     await ann.say("/stop")
     await ann.answers()

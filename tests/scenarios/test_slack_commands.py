@@ -244,9 +244,10 @@ async def test_the_assistant_pane_suggests_how_to_begin_and_shows_that_it_thinks
     root = await slack.slack.open_pane(ann.who)
     await slack.slack.wait_for(lambda: root.ts in ann.channel.prompts)
     talk = ann.on(root)
-    await talk.say("[[first=2.5 tokens=30 delay=0.2]]")
+    await talk.say("[[tokens=30 hold]]")
     await slack.slack.wait_for(lambda: slack.slack.status(ann.channel, root.ts))
-    await slack.settled(20)
+    slack.openai.go_on()
+    await slack.settled()
     assert slack.slack.status(ann.channel, root.ts) == ""
     [message] = talk.fresh()
     assert message.thread_ts == root.ts

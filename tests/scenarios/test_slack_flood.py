@@ -12,8 +12,11 @@ async def test_answers_that_grow_at_once_keep_within_the_workspaces_limits(quiet
     quiet_slack.slack.flood.limits = Limits()
     await quiet_slack.start(**AS_SET)
     people = [quiet_slack.direct(f"Person {number}") for number in range(4)]
-    await asyncio.gather(*(one.say("[[tokens=60 delay=0.1]]") for one in people))
-    await quiet_slack.settled(60)
+    await asyncio.gather(*(one.say("[[tokens=60 hold=30]]") for one in people))
+    for one in people:
+        await one.sees(lambda texts: texts and texts[0] != "…")
+    quiet_slack.openai.go_on()
+    await quiet_slack.settled()
     assert dict(quiet_slack.slack.flood.refused) == {}
     shown = [one.fresh() for one in people]
     assert [len(each) for each in shown] == [1, 1, 1, 1]
@@ -27,7 +30,7 @@ async def test_many_mentions_in_one_channel_are_all_answered_in_time(quiet_slack
     [ann] = quiet_slack.in_channel("general", "Ann")
     for number in range(4):
         await ann.say(f"number {number}", mention=True)
-    await quiet_slack.settled(60)
+    await quiet_slack.settled()
     assert sorted(one.text for one in ann.fresh()) == [f"echo: Ann: number {number}" for number in range(4)]
 
 
@@ -36,7 +39,7 @@ async def test_a_pause_that_slack_asks_for_is_kept(slack: SlackTown) -> None:
     slack.slack.faults.fail("chat.postMessage", "ratelimited", status=429, retry_after=2)
     slack.slack.faults.fail("chat.update", "ratelimited", status=429, retry_after=1)
     await ann.say("hi")
-    assert await ann.answer(timeout=20) == "echo: hi"
+    assert await ann.answer() == "echo: hi"
     assert slack.slack.flood.disobeyed == []
 
 
@@ -45,9 +48,9 @@ async def test_answers_that_got_lost_on_the_way_are_not_shown_twice(slack: Slack
     slack.slack.faults.drop_answers("chat.postMessage", count=2)
     slack.slack.faults.drop_answers("chat.update", count=2)
     await ann.say("hi")
-    assert await ann.answer(timeout=20) == "echo: hi"
+    assert await ann.answer() == "echo: hi"
     await ann.command("/prowex help")
     slack.slack.faults.drop_answers("chat.postMessage")
     await ann.command("/prowex status")
-    texts = await ann.answers(timeout=20)
+    texts = await ann.answers()
     assert len(texts) == 2

@@ -9,6 +9,7 @@ import pytest
 from channels.slack import socket as socket_module
 from core import inbox
 from storage.tables import InboxEntry
+from tests.clock import PATIENCE
 from tests.scenarios.slack_town import SlackTown
 
 
@@ -19,7 +20,7 @@ async def ready(town: SlackTown) -> dict[str, str]:
         return checks
 
 
-async def until(condition: Any, timeout: float = 10.0) -> None:
+async def until(condition: Any, timeout: float = PATIENCE) -> None:
     async with asyncio.timeout(timeout):
         while not (await condition() if asyncio.iscoroutinefunction(condition) else condition()):  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -232,7 +232,7 @@ async def test_somebody_from_another_workspace_is_somebody_else(slack: SlackTown
 @both
 async def test_an_answer_grows_before_the_persons_eyes_and_stops_when_told(slack: SlackTown) -> None:
     ann, bob = slack.in_channel("general", "Ann", "Bob")
-    root = await ann.say("[[tokens=300 delay=0.05]]", mention=True)
+    root = await ann.say("[[tokens=300 hold=9]]", mention=True)
     await ann.on(root).sees(lambda texts: any(len(text) > 20 for text in texts))
     await bob.on(root).say("!stop")
     await slack.settled()

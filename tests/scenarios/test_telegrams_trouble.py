@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from storage.tables import Part, Reply
+from tests.clock import PATIENCE
 from tests.scenarios.town import Talk, Town
 
 
@@ -20,7 +21,7 @@ async def test_telegram_may_be_down_at_the_start(quiet_town: Town, caplog: pytes
     await town.telegram.accept()
     chat = town.person("Ann")
     await chat.say("hi")
-    assert await chat.answer(timeout=20) == "echo: hi"
+    assert await chat.answer() == "echo: hi"
     assert (await ready(town))["checks"]["telegram"] == "ok"
     assert town.telegram.world.commands
 
@@ -32,16 +33,17 @@ async def test_telegram_may_go_away_and_come_back(chat: Talk, town: Town, caplog
     await chat.say("two")
     await _until(lambda: "can't be reached" in caplog.text)
     await town.telegram.accept()
-    assert await chat.answer(timeout=20) == "echo: two"
+    assert await chat.answer() == "echo: two"
 
 
 async def test_telegram_may_go_away_while_an_answer_is_written(chat: Talk, town: Town) -> None:
-    await chat.say("[[tokens=20 delay=0.08]]")
+    await chat.say("[[tokens=20 hold=9]]")
     await chat.sees(lambda texts: texts and texts[0] != "…")
     await town.telegram.refuse()
-    await asyncio.wait_for(town.asked()[0].over.wait(), 10)
+    town.openai.go_on()
+    await asyncio.wait_for(town.asked()[0].over.wait(), PATIENCE)
     await town.telegram.accept()
-    assert len((await chat.answer(timeout=20)).split()) == 20
+    assert len((await chat.answer()).split()) == 20
 
 
 async def test_another_poller_is_a_problem_that_passes(
@@ -53,7 +55,7 @@ async def test_another_poller_is_a_problem_that_passes(
         pass
     await _until(lambda: "another program polls" in caplog.text)
     await chat.say("two")
-    assert await chat.answer(timeout=15) == "echo: two"
+    assert await chat.answer() == "echo: two"
 
 
 async def test_a_webhook_of_old_times_is_taken_away(quiet_town: Town) -> None:
@@ -66,7 +68,7 @@ async def test_a_webhook_of_old_times_is_taken_away(quiet_town: Town) -> None:
     await town.start()
     chat = town.person("Ann")
     await chat.say("hi")
-    assert await chat.answer(timeout=15) == "echo: hi"
+    assert await chat.answer() == "echo: hi"
 
 
 async def test_a_wrong_token_is_told_and_the_rest_works(quiet_town: Town, caplog: pytest.LogCaptureFixture) -> None:
@@ -83,9 +85,10 @@ async def test_a_wrong_token_is_told_and_the_rest_works(quiet_town: Town, caplog
 async def test_a_person_who_blocked_the_bot_causes_no_storm_and_is_answered_after_unblocking(
     chat: Talk, town: Town
 ) -> None:
-    await chat.say("[[tokens=10 delay=0.1]]")
+    await chat.say("[[tokens=10 delay=0.1 hold]]")
     await chat.sees("…")
     await town.telegram.block(chat.chat)
+    town.openai.go_on()
     await town.settled()
     sent = len(town.telegram.journal.of("sendMessage", "editMessageText"))
     assert sent < 10
@@ -145,10 +148,11 @@ async def test_a_card_whose_arrival_is_unknown_can_be_shown_again(chat: Talk, to
 
 
 async def test_a_placeholder_that_the_person_deleted_is_made_anew(chat: Talk, town: Town) -> None:
-    await chat.say("hi [[first=0.5]]")
+    await chat.say("hi [[hold]]")
     await chat.sees("…")
     placeholder = list(chat.chat.messages.values())[-1]
     await town.telegram.delete(placeholder)
+    town.openai.go_on()
     assert await chat.answer() == "echo: hi"
 
 
@@ -159,9 +163,10 @@ async def test_a_text_whose_formatting_telegram_refuses_is_sent_without_it(chat:
 
 
 async def test_a_chat_that_telegram_does_not_know_any_more_blocks_nobody(chat: Talk, town: Town) -> None:
-    await chat.say("hi [[first=0.5]]")
+    await chat.say("hi [[hold]]")
     await chat.sees("…")
     del town.telegram.world.chats[chat.chat.id]
+    town.openai.go_on()
     bob = town.person("Bob")
     await bob.say("hi")
     assert await bob.answer() == "echo: hi"
@@ -181,7 +186,7 @@ async def ready(town: Town) -> dict[str, Any]:
         return found
 
 
-async def _until(condition: Any, timeout: float = 10.0) -> None:
+async def _until(condition: Any, timeout: float = PATIENCE) -> None:
     logging.getLogger("prowex").propagate = True
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - a log tells nobody

@@ -9,6 +9,7 @@ import pytest
 
 from core import inbox
 from storage.tables import InboxEntry
+from tests.clock import PATIENCE
 from tests.scenarios.town import SECRET, Town
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
@@ -61,7 +62,7 @@ async def test_a_chat_by_webhook_is_like_any_other(town: Town) -> None:
     chat = town.person("Ann")
     await chat.say("hi")
     assert await chat.answer() == "echo: hi"
-    await chat.say("[[tokens=100 delay=0.1]]")
+    await chat.say("[[tokens=100 hold=9]]")
     await chat.sees("…")
     await chat.say("/stop")
     assert (await chat.answers())[-1].startswith("Stopped")
@@ -164,7 +165,7 @@ async def _raw(town: Town, secret: bytes) -> int:
     return int(answer.split()[1])
 
 
-async def _until(condition: Any, timeout: float = 10.0) -> None:
+async def _until(condition: Any, timeout: float = PATIENCE) -> None:
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - whoever changes it tells nobody
             await asyncio.sleep(0.02)

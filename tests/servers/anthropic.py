@@ -222,6 +222,7 @@ class _Reply:
             self._asked.outcome = "cut"
             self._request.transport.close()
             raise _Over
+        await self._asked.hold(plan)
         if plan.silent == said:
             await asyncio.Event().wait()
         if plan.malformed == said:

@@ -223,6 +223,7 @@ async def _go_on(request: web.Request, asked: Asked, plan: Plan, response: web.S
         asked.outcome = "cut"
         request.transport.close()
         return False
+    await asked.hold(plan)
     if plan.silent == asked.tokens:
         await asyncio.Event().wait()
     if plan.malformed == asked.tokens:

@@ -13,6 +13,23 @@ from aiohttp import web
 from tests.servers.openai_script import Plan, Rule, plan_for
 
 
+class Gate:
+    """Holds answers after so many tokens, until it is opened for them."""
+
+    def __init__(self) -> None:
+        self._open_to = -1.0
+        self._moved = asyncio.Event()
+
+    def open(self, to: float) -> None:
+        self._open_to = to
+        self._moved.set()
+
+    async def passed(self, at: int) -> None:
+        while at > self._open_to:
+            self._moved.clear()
+            await self._moved.wait()
+
+
 @dataclass
 class Asked:
     """One request and what became of it.
@@ -20,6 +37,7 @@ class Asked:
     Args:
         outcome: `answered`, `refused`, `cut` or `closed` (the client went away before the end); empty while it runs.
         over: set when it has ended.
+        gate: where an answer waits that is held.
     """
 
     number: int
@@ -32,13 +50,20 @@ class Asked:
     tokens: int = 0
     ended: float = 0
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: Gate = field(default_factory=Gate)
 
     @property
     def closed_early(self) -> bool:
         return self.outcome == "closed"
 
     def plain(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "over"} | {"early": self.closed_early}
+        known = {name: value for name, value in vars(self).items() if name not in ("over", "gate")}
+        return known | {"early": self.closed_early}
+
+    async def hold(self, plan: Plan) -> None:
+        """Wait where the plan says so."""
+        if self.tokens in plan.held:
+            await self.gate.passed(self.tokens)
 
 
 class ModelServer:
@@ -59,6 +84,7 @@ class ModelServer:
         self.rules: list[Rule] = []
         self.journal: deque[Asked] = deque(maxlen=10_000)
         self.counts: Counter[str] = Counter()
+        self._gate = Gate()
         self._seen: Counter[str] = Counter()
         self._runner: web.AppRunner | None = None
 
@@ -84,11 +110,15 @@ class ModelServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def go_on(self, to: float = float("inf")) -> None:
+        """Let answers go on that are held after `to` tokens or fewer, now or later."""
+        self._gate.open(to)
+
     async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         raise NotImplementedError
 
     async def _journaled(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked(len(self.journal), request.path_qs, dict(request.headers), None, time.time())
+        asked = Asked(len(self.journal), request.path_qs, dict(request.headers), None, time.time(), gate=self._gate)
         self.journal.append(asked)
         self.counts["asked"] += 1
         try:

@@ -9,6 +9,7 @@ Directives stand anywhere in the last user message, `[[name=value name=value]]`,
     status=429        an error instead           code=…  retry_after=2 (with status)
     cut=20            the connection breaks after 20 tokens
     hang              no answer at all           hang=5         silence after 5 tokens
+    hold              no token until the test says `go_on`      hold=5,9  waits after 5 and 9
     malformed=3       a broken chunk after 3     error=3        an error event after 3 (code=…)
     nofinish          no finish_reason           nodone         no [DONE]
     nousage           no usage                   cached=64      cached prompt tokens
@@ -58,6 +59,7 @@ class Plan:
     body: bytes | None = None
     cut: int | None = None
     silent: int | None = None
+    held: tuple[int, ...] = ()
     malformed: int | None = None
     error: int | None = None
     finish: str | None = "stop"
@@ -167,6 +169,7 @@ def _with_faults(plan: Plan, wanted: dict[str, str]) -> Plan:
         retry_after=float(wanted["retry_after"]) if "retry_after" in wanted else None,
         cut=after("cut"),
         silent=-1 if wanted.get("hang") == "" else after("hang"),
+        held=tuple(int(count or 0) for count in wanted["hold"].split(",")) if "hold" in wanted else (),
         malformed=after("malformed"),
         error=after("error"),
         finish=finish,

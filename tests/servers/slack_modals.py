@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from tests.clock import PATIENCE
 from tests.servers.slack_acts import Acts, names_of
 from tests.servers.slack_delivery import Delivery, Outcome
 from tests.servers.slack_errors import ApiError, Impossible
@@ -42,7 +43,7 @@ class Modals(Acts):
         """Return the modal that a person has open, the top one."""
         return person.views[-1] if person.views else None
 
-    async def modal_of(self, person: Person, timeout: float = 5.0, *, title: str = "") -> View:
+    async def modal_of(self, person: Person, timeout: float = PATIENCE, *, title: str = "") -> View:
         """Wait until a person has a modal open, with this title if one is named, and return it."""
 
         def there() -> View | None:

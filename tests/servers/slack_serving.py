@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from storage.clock import Clock
+from tests.ports import free_port
 from tests.servers.slack_control import Control
 from tests.servers.slack_errors import ApiError
 from tests.servers.slack_events import Events
@@ -60,11 +61,11 @@ class Serving:
         """Listen (again), on the same port."""
         if self._runner:
             return
+        self.port = self.port or free_port()
         self._server = web.Server(self._answer, request_factory=_request)
         self._runner = web.ServerRunner(self._server, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
         self.responses.base = self.events.files_url = self.address
 
     def open_connection(self, _: Request) -> JSON:

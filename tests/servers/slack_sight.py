@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from tests.clock import PATIENCE
 from tests.servers.slack_render import labels, render
 from tests.servers.slack_text import mrkdwn, unescaped
 from tests.servers.slack_world import JSON, Channel, Message, Person, Version, View, World
@@ -110,7 +111,7 @@ class Sight:
         return "\n".join(_line(one, self.world.names) for one in self.visible(channel, thread, by=by))
 
     async def wait_for(
-        self, predicate: Callable[[], T | None], timeout: float = 10.0, *, channel: Channel | None = None
+        self, predicate: Callable[[], T | None], timeout: float = PATIENCE, *, channel: Channel | None = None
     ) -> T:
         """Wait until `predicate()` is true, asked again at each change, and return what it returned.
 
@@ -139,7 +140,7 @@ class Sight:
         quiet: float = 0.0,
         thread: str = "",
         by: Person | None = None,
-        timeout: float = 10.0,
+        timeout: float = PATIENCE,
     ) -> list[str]:
         """Wait until `count` messages of our bot or more are shown, and return their texts.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from tests.clock import PATIENCE
 from tests.servers.slack_delivery import Deliveries, Delivery, Outcome
 from tests.servers.slack_faults import Faults
 from tests.servers.slack_world import APP
@@ -63,7 +64,7 @@ class Sockets:
         self._tickets.add(ticket)
         return ticket
 
-    async def connected(self, count: int = 1, timeout: float = 10.0) -> None:
+    async def connected(self, count: int = 1, timeout: float = PATIENCE) -> None:
         """Wait until so many connections are open."""
         async with asyncio.timeout(timeout):
             while len(self._open()) < count:

@@ -20,6 +20,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from storage.clock import Clock, SystemClock
+from tests.ports import free_port
 from tests.servers import telegram_models as models
 from tests.servers.telegram_account import Account
 from tests.servers.telegram_control import Control
@@ -126,11 +127,11 @@ class FakeTelegram(People, Sight):
         """Listen (again), on the same port."""
         if self._runner:
             return
+        self.port = self.port or free_port()
         self._server = web.Server(self._answer, request_factory=_request)
         self._runner = web.ServerRunner(self._server, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
 
     def stats(self) -> JSON:
         """Return counts and rates; `chats` has the highest number of messages in any 1 s and 60 s."""

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from typing_extensions import Unpack
 
+from tests.clock import PATIENCE
 from tests.servers.telegram_text import Entity, cut, detected, utf16
 from tests.servers.telegram_updates import Updates
 from tests.servers.telegram_world import (
@@ -175,7 +176,7 @@ class People:
                     return self._press(place, one.data, by or self._somebody(chat), update_id)
         raise LookupError(f"no button {button!r} is in sight")
 
-    async def answered(self, press: Press, timeout: float = 10.0) -> JSON:
+    async def answered(self, press: Press, timeout: float = PATIENCE) -> JSON:
         """Wait until the bot has answered a press, and return the answer."""
         async with asyncio.timeout(timeout):
             while press.answer is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from tests.clock import PATIENCE
 from tests.servers.telegram_world import JSON, Button, Chat, File, Message, Topic, Version, World
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ class Sight:
         return "\n".join(_line(one) for one in self.visible(chat, topic))
 
     async def wait_for(
-        self, predicate: Callable[[], T | None], timeout: float = 10.0, *, chat: Chat | None = None
+        self, predicate: Callable[[], T | None], timeout: float = PATIENCE, *, chat: Chat | None = None
     ) -> T:
         """Wait until `predicate()` is true, asked again at each change, and return what it returned.
 
@@ -115,7 +116,7 @@ class Sight:
         until: Callable[[Sequence[str]], Any] | None = None,
         quiet: float = 0.0,
         topic: Topic | None = None,
-        timeout: float = 10.0,
+        timeout: float = PATIENCE,
     ) -> list[str]:
         """Wait until the chat shows `count` messages of the bot or more, and return their texts.
 

@@ -6,8 +6,10 @@ import shutil
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.clock import PATIENCE
 from tests.web.world import World
 
+expect.set_options(timeout=PATIENCE * 1000)
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync",

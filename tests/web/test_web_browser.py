@@ -10,6 +10,7 @@ from storage.clock import SystemClock
 from storage.faults import Step
 from storage.tables import Session
 from storage.transactions import transaction
+from tests.ports import free_port
 from tests.web.person import Person
 from tests.web.world import World, make_user
 
@@ -204,8 +205,8 @@ async def test_files_go_along(person):
 
 
 async def test_a_message_sent_while_we_are_down_arrives_once(world, chrome):
-    async with world.served() as first:
-        port = first.port
+    port = free_port()
+    async with world.served(port):
         context = await chrome.new_context()
         person = Person(await context.new_page(), world)
         await person.enter()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bot.web.forms import FILE_BYTES, TEXT_CHARACTERS
 from core.envelopes import Body, Button
+from tests.clock import PATIENCE
 
 
 async def test_a_message_reaches_the_inbox_before_it_is_acknowledged(browser):
@@ -253,7 +254,7 @@ class Stream:
     async def next(self):
         """Return the next event and keep the page up to date, as the script does."""
         name, data = "", ""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 line = (await self.response.content.readline()).decode()
                 if not line:
@@ -371,10 +372,11 @@ async def test_an_open_page_does_not_keep_a_session_alive(browser, clock, monkey
         assert (await stream.next())[0] == "ended"
 
 
-async def test_stopping_ends_the_streams_at_once(world, http):
+async def test_stopping_ends_the_streams_at_once(world, http, monkeypatch):
     from tests.web.world import Browser
 
-    async with asyncio.timeout(4):
+    monkeypatch.setattr("bot.web.app._LAST_REQUESTS_SECONDS", 600.0)
+    async with asyncio.timeout(PATIENCE):
         async with world.served():
             browser = Browser(world, http)
             await browser.sign_in()

@@ -23,6 +23,7 @@ from storage.faults import Step
 from storage.ids import new_id
 from storage.tables import User
 from storage.transactions import transaction
+from tests.clock import PATIENCE
 
 
 class Chats:
@@ -51,7 +52,7 @@ class Chats:
 
     async def until(self, reached: Callable[[], bool]) -> None:
         """Wait until what arrived makes `reached` true."""
-        async with asyncio.timeout(15), self.arrived:
+        async with asyncio.timeout(PATIENCE), self.arrived:
             await self.arrived.wait_for(reached)
 
     async def _keep(self, inbounds: Sequence[Inbound]) -> None:
