@@ -19,7 +19,10 @@ _SCHEMES = {"http", "https", "mailto"}
 _BLOCKS = {"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "ul"}
 _TABLE = {"table", "tbody", "td", "th", "thead", "tr"}
 _TAGS = _BLOCKS | _TABLE | {"a", "br", "code", "del", "em", "s", "strong"}
-_ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}, "code": {"class"}, "ol": {"start"}}
+_ATTRIBUTES: dict[str, set[str]] = {
+    "*": set(), "a": {"href"}, "code": {"class"}, "ol": {"start"}, "td": {"class"}, "th": {"class"},
+}  # fmt: skip
+_SIDES = {"text-align:right": "right", "text-align:center": "center"}
 _LANGUAGE = re.compile(r"language-[\w+#.-]{1,32}")
 _DEEPEST = 100
 
@@ -29,6 +32,9 @@ def render(markdown: str) -> str:
     env: dict[str, Any] = {}
     parser, source = _parser(), prepared(clean(markdown))
     tokens = parser.parse(source, env)
+    for token in tokens:
+        if side := _SIDES.get(str(token.attrs.pop("style", ""))):
+            token.attrs["class"] = side
     if max((token.level for token in tokens), default=0) > _DEEPEST - 4:  # what is deeper still was left out
         html = f"<pre>{escapeHtml(clean(markdown))}</pre>"
     else:
@@ -80,6 +86,8 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
             return value if _may_link(value) else None
         case "code", "class":
             return value if _LANGUAGE.fullmatch(value) else None
+        case "td" | "th", "class":
+            return value if value in _SIDES.values() else None
         case "ol", "start":
             return value if value.isdecimal() else None
         case "a", "rel" | "target":

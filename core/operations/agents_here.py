@@ -52,7 +52,7 @@ class HereForm(Form):
         return unknown(value)
 
 
-@operation("agents.here", "Who answers here", standing=Standing.GUEST, effect=Effect.WRITE)
+@operation("agents.here", "Who answers here", standing=Standing.GUEST, effect=Effect.WRITE, submit="Save")
 async def here(call: Call, form: HereForm) -> Card:
     """Show who answers in this chat and why, or have another agent answer from now on."""
     chat = await Chat.get(id=call.in_chat().id)
@@ -172,7 +172,8 @@ class ModelForm(Form):
         return "model" in values
 
 
-@operation("agents.model", "Which model answers here", standing=Standing.GUEST, effect=Effect.WRITE, alias="model")
+@operation("agents.model", "Which model answers here", standing=Standing.GUEST, effect=Effect.WRITE, alias="model",
+           submit="Save")  # fmt: skip
 async def model(call: Call, form: ModelForm) -> Card:
     """Have the agent that answers here use another model, if the caller may change it."""
     answering = await _answering(call)

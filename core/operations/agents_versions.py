@@ -120,7 +120,8 @@ class RollbackForm(AboutAgent):
     version: int = asked(label="Version", hint="The number of the version to go back to.")
 
 
-@operation("agents.rollback", "Go back to an agent's older version", standing=Standing.MEMBER, effect=Effect.WRITE)
+@operation("agents.rollback", "Go back to an agent's older version", standing=Standing.MEMBER, effect=Effect.WRITE,
+           submit="Go back")  # fmt: skip
 async def rollback(call: Call, form: RollbackForm) -> Card:
     """Make a new version that is as an old one; none is lost."""
     agent = await locked(call, form.agent)

@@ -64,7 +64,7 @@ async def view(
     given = {name: value for name, value in values.items() if name in form.model_fields and name not in names}
     fixed = tuple({**_hidden(form, present), **given}.items())
     other = "; ".join(text for name, text in told.items() if name not in names and text != MISSING)
-    submit = "Next" if missing else operation.title.split()[0]
+    submit = "Next" if missing else operation.submit or operation.title.split()[0]
     return FormView(operation.name, operation.title, tuple(shown), submit, fixed, other)
 
 
@@ -82,7 +82,12 @@ async def _field(call: Call, form: type[Form], name: str, value: str | None, pro
         value = "" if info.is_required() or default is None else str(default)
     if choices and value not in {choice.value for choice in choices}:
         known = value in ("", "None") and not info.is_required()
-        choices = (Choice("", "—"), *choices) if known else choices if not value else (Choice(value, value), *choices)
+        if known:
+            choices = (Choice("", "Not chosen"), *choices)
+        elif value and not problem:
+            choices = (Choice(value, value), *choices)
+        else:
+            value = ""
     return FormField(
         name=name,
         label=how.label or name.replace("_", " ").capitalize(),

@@ -201,7 +201,8 @@ class RenameForm(WhichForm):
         return {"title": await conversations.title_of(call.services.sealer, found[0].row)} if len(found) == 1 else {}
 
 
-@operation("conversations.rename", "Give a conversation a title", standing=Standing.GUEST, effect=Effect.WRITE)
+@operation("conversations.rename", "Give a conversation a title", standing=Standing.GUEST, effect=Effect.WRITE,
+           submit="Save")  # fmt: skip
 async def rename(call: Call, form: RenameForm) -> Card:
     """Give a conversation a title of the caller's choice."""
     one, _ = await _found(call, form.which)

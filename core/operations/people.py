@@ -144,7 +144,8 @@ class AccessForm(Form):
     )
 
 
-@operation("people.access", "Let a whole workspace in", standing=Standing.ADMIN, effect=Effect.WRITE, alias="access")
+@operation("people.access", "Let a whole workspace in", standing=Standing.ADMIN, effect=Effect.WRITE, alias="access",
+           submit="Save")  # fmt: skip
 async def access(call: Call, form: AccessForm) -> Card:
     """Show whether everybody in the chat's workspace is let in, or switch it."""
     if not workspace_of(call):

@@ -114,6 +114,7 @@ class Operation:
         surfaces: where it is offered; empty for everywhere.
         agents: agents may use it as a tool, with the caller's rights; a write only after the caller's yes.
         restricted: also for people whose data may only be kept.
+        submit: what the button under its form says; empty for the title's first word.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Operation:
     surfaces: frozenset[str] = frozenset()
     agents: bool = False
     restricted: bool = False
+    submit: str = ""
 
     @property
     def command(self) -> str:
@@ -161,6 +163,7 @@ def operation(
     surfaces: frozenset[str] = frozenset(),
     agents: bool = False,
     restricted: bool = False,
+    submit: str = "",
 ) -> Callable[[Callable[[Call, Any], Awaitable[Card]]], Run]:
     """Put the decorated `async def run(call, form) -> Card` on the list; the form is its second argument's type."""
 
@@ -169,7 +172,7 @@ def operation(
         if name in OPERATIONS:
             raise ValueError(f"two operations are called {name}")
         OPERATIONS[name] = Operation(
-            name, title, run, form, standing, effect, alias, urgent, hidden, surfaces, agents, restricted
+            name, title, run, form, standing, effect, alias, urgent, hidden, surfaces, agents, restricted, submit
         )
         return run
 

@@ -74,6 +74,29 @@ async def test_the_form_of_an_agent_holds_all_that_it_is(call: Call) -> None:
     assert dict(card.fields) == {"Temperature": "`0.5` → `0.7`", "Top p": "`1` → not set"}
 
 
+async def test_what_is_no_choice_is_not_offered_as_one(call: Call) -> None:
+    await run(call, "agents.create", name="Writer", instructions="Write.")
+    values = {"agent": "nobody"}
+    wrong = await asking.problems(call, OPERATIONS["agents.show"], values)
+    view = await asking.view(call, OPERATIONS["agents.show"], values, wrong or {}, tried=True)
+    (field,) = view.fields
+    assert (field.value, "nobody" in field.problem) == ("", True)
+    assert "nobody" not in {choice.value for choice in field.choices}
+
+
+async def test_the_button_under_a_form_says_what_it_does(call: Call) -> None:
+    labels = {
+        name: (await asking.view(call, OPERATIONS[name], {}, {}, tried=False)).submit
+        for name in ("agents.create", "agents.here", "people.access", "people.redeem")
+    }
+    assert labels == {
+        "agents.create": "Create",
+        "agents.here": "Save",
+        "people.access": "Save",
+        "people.redeem": "Use",
+    }
+
+
 async def test_of_two_who_saved_the_same_form_the_second_is_told(call: Call) -> None:
     await run(call, "agents.create", name="Writer", instructions="Write.")
     fields = await shown(call, "agents.edit", agent="writer")

@@ -130,6 +130,17 @@ async def test_forms_in_the_dark_and_on_a_phone(person, shots):
     await shots(page, "form-problems-light")
 
 
+async def test_on_a_phone_a_long_form_begins_at_its_top(site, chrome):
+    context = await chrome.new_context(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
+    person = Person(await context.new_page(), site)
+    await person.page.goto(await site.link())
+    await person.page.get_by_role("link", name="Not now").tap()
+    key = await ask(person)
+    await expect(person.page.locator(f"#m-{key} form .title")).to_be_in_viewport()
+    await expect(person.page.locator(f"#m-{key}").get_by_role("button", name="Create")).not_to_be_in_viewport()
+    await context.close()
+
+
 async def test_what_is_missing_is_said_before_anything_is_sent(person):
     page, chats = person.page, person.world.chats
     await person.enter()

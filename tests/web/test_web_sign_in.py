@@ -44,6 +44,14 @@ async def test_a_link_works_once(browser):
     assert await Session.all().count() == 1
 
 
+async def test_a_used_link_leads_whom_it_signed_in_to_the_chat(browser):
+    link = (await browser.world.link()).removeprefix(browser.world.base)
+    assert (await browser.post(link, {"form_token": await browser.form_token(link)})).status == 303
+    page = await browser.post(link, {"form_token": await browser.form_token(link)})
+    assert page.status == 410
+    assert 'href="/chat">Go to the chat' in await page.text()
+
+
 async def test_a_link_works_for_fifteen_minutes(browser, clock):
     for seconds, status in ((899, 303), (900, 410)):
         link = (await browser.world.link()).removeprefix(browser.world.base)

@@ -116,7 +116,7 @@
     if (!awaitsForm || (active !== document.body && active !== box) || box.value || chosen.length) return;
     awaitsForm = false;
     if (hasKeyboard) forms.start(form).focus();
-    else form.closest(".message").scrollIntoView({ block: "nearest" });
+    else if (form.offsetHeight > scroller.clientHeight) form.closest(".message").scrollIntoView();
   }
 
   function rest() {

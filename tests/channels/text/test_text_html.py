@@ -115,6 +115,8 @@ class Page(HTMLParser):
                     assert value == "_blank"
                 case "code", "class":
                     assert re.fullmatch(r"language-[\w+#.-]{1,32}", value)
+                case "td" | "th", "class":
+                    assert value in ("center", "right")
                 case "ol", "start":
                     assert value.isdecimal()
                 case _:
@@ -127,6 +129,14 @@ class Page(HTMLParser):
         raise AssertionError(data)
 
     handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+def test_a_tables_columns_keep_their_side():
+    html = render("| a | b | c |\n|---|---:|:-:|\n| 1 | 2 | 3 |")
+    assert "<th>a</th>" in html
+    assert '<td class="right">2</td>' in html
+    assert '<td class="center">3</td>' in html
+    assert "style" not in html
 
 
 @pytest.mark.parametrize("markdown", ATTACKS)
@@ -192,6 +202,6 @@ def test_markdown_keeps_its_shape():
     assert "<h1>T</h1>" in html
     assert '<ol start="7">' in html
     assert '<code class="language-py">x &lt; 1\n</code>' in html
-    assert "<td>1</td>\n<td><s>2</s></td>" in html
+    assert '<td class="right">1</td>\n<td><s>2</s></td>' in html
     assert "line<br>" in html
     assert '<a href="https://e.org" target="_blank" rel="noopener noreferrer nofollow">l</a>' in html
