@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,9 @@ ENV_FILE = ".env"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; what goes wrong is told in a sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has not all letters shows "?" for the rest
     try:
         status = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()

@@ -89,6 +89,12 @@ def test_a_data_folder_that_can_not_be_one_is_told_in_a_sentence(tmp_path):
         assert found.stderr.count("\n") == 1
 
 
+def test_a_terminal_without_all_letters_is_no_error(tmp_path):
+    shown = prowex("call", "agents.templates", PROWEX_DATA_DIR=str(tmp_path), PYTHONIOENCODING="ascii")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "?" in prowex("chat", "Grüße", PROWEX_DATA_DIR=str(tmp_path), PYTHONIOENCODING="ascii").stdout
+
+
 def test_the_operator_on_the_command_line_is_nobodys_guest(tmp_path):
     found = prowex("call", "people.whoami", PROWEX_DATA_DIR=str(tmp_path / "data"))
     assert "operator" in found.stdout

@@ -136,7 +136,7 @@ def test_on_a_terminal_the_answer_is_styled(tmp_path: Path) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ.update(TERM="xterm-256color", PROWEX_DATA_DIR=str(tmp_path / "data"), OPENAI_API_KEY="")
-        os.execv(sys.executable, [sys.executable, "-m", "bot", "--env-file", str(tmp_path / "none"), "chat"])
+        os.execv(sys.executable, [sys.executable, "-m", "bot", "--env-file", os.devnull, "chat"])
     seen = _until(terminal, b"you>")
     os.write(terminal, b"hi\r")
     seen += _until(terminal, b"know?")
