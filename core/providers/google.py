@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from core.providers import google_answer, google_errors, google_wire
+from core.providers import event_stream, google_answer, google_errors, google_wire
 from core.providers.port import ModelBusy, ModelEvent, ModelRefused, ModelRequest, Setting, Timeouts
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class GoogleModel:
             async with self._translated():
                 async with asyncio.timeout_at(deadline):
                     response = await _post(client, google_wire.path(request.model), google_wire.body(request))
-                chunks = aiter(response)
+                chunks = event_stream.values(_bytes(response.response_stream))
                 while True:
                     async with asyncio.timeout_at(deadline):
                         chunk = await anext(chunks, None)
@@ -267,6 +267,11 @@ async def _post(client: "genai.Client", path: str, body: dict[str, Any]) -> Any:
 async def _get(client: "genai.Client", path: str) -> Any:
     api = client._api_client
     return (await api._async_request(api._build_request("get", path, {}), None)).json
+
+
+def _bytes(stream: Any) -> AsyncIterator[bytes]:
+    """Return the bytes of an answer as either of the two HTTP clients brings them."""
+    return stream.aiter_bytes() if hasattr(stream, "aiter_bytes") else stream.content.iter_any()  # type: ignore[no-any-return]
 
 
 async def _close(carrier: Any) -> None:

@@ -4,11 +4,11 @@ What the server wrote stays out of it, and out of the error's cause: it may repe
 are google.rpc.Status values; https://ai.google.dev/gemini-api/docs/troubleshooting names the usual ones.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from core.providers.openai_errors import retry_after
 from core.providers.port import ModelBusy, ModelError, ModelRefused, ModelTooLong
 
 _BUSY = {408, 409, 425, 429, 499}
@@ -125,8 +125,4 @@ def _retry_after(said: _Status, headers: Mapping[str, str]) -> float:
         delay = detail.get("retryDelay")
         if isinstance(delay, str) and _DURATION.fullmatch(delay):
             return float(delay[:-1])
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
-        return 0.0
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+    return retry_after(headers)

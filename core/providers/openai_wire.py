@@ -158,8 +158,8 @@ class Answer:
             self._usage = _usage(chunk["usage"])
         for choice in _list(chunk.get("choices")):
             delta = _mapping(choice.get("delta"))
-            thought = delta.get("reasoning_content") or delta.get("reasoning")
-            text = delta.get("content") or delta.get("refusal")
+            thought = delta.get("reasoning_content") or delta.get("reasoning") or _parts_of(delta, "thinking")
+            text = _parts_of(delta, "text") or delta.get("content") or delta.get("refusal")
             if isinstance(thought, str) and thought and not self.full:
                 self._grow(thought)
                 yield ThinkingDelta(thought)
@@ -212,6 +212,14 @@ class Answer:
         arguments = str(function.get("arguments") or "")
         call["arguments"] += arguments
         self._grow(arguments)
+
+
+def _parts_of(delta: Mapping[str, Any], kind: str) -> str:
+    """Return the text or thinking of a delta whose content comes in parts, as Mistral's does when it thinks."""
+    said = [part.get(kind) for part in _list(delta.get("content")) if part.get("type") == kind]
+    if kind == "thinking":
+        said = [part.get("text") for parts in said for part in _list(parts)]
+    return "".join(text for text in said if isinstance(text, str))
 
 
 def _usage(given: object) -> TokenUsage:

@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from core.providers import google_answer, google_wire
+from core.providers import event_stream, google_answer, google_wire
 from core.providers.google import DEFAULT_MODEL, GoogleModel
 from core.providers.port import (
     End,
@@ -473,6 +475,46 @@ async def test_an_address_that_is_none_is_said_to_be_so() -> None:
 
 async def test_a_slow_answer_is_not_silence(model: GoogleModel) -> None:
     assert len(text_of(await events_of(model, asking("[[tokens=12 delay=0.1]]"))).split()) == 12
+
+
+async def test_a_gateways_date_to_wait_for_is_understood() -> None:
+    dates = {"date": "Wed, 21 Oct 2026 07:28:00 GMT", "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}
+    model = GoogleModel(KEY, transport=Recorder(503, dates))
+    assert getattr(await failure_of(model, asking("hi")), "retry_after", 0) == 30
+    await model.close()
+
+
+async def test_a_gateways_keep_alives_and_fields_are_no_part_of_the_answer() -> None:
+    """Source of the forms: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream"""
+    first = json.dumps({"candidates": [{"content": {"parts": [{"text": "Grüße, "}]}}]}, ensure_ascii=False)
+    last = json.dumps({"candidates": [{"content": {"parts": [{"text": "日本"}]}, "finishReason": "STOP"}]}, indent=1)
+    lines = [
+        ": keep-alive", "", "", "event: message", "id: 1", "retry: 3000", f"data:{first}", "", ": keep-alive",
+        *(f"data: {line}" for line in last.splitlines()), ": keep-alive", "", "",
+    ]  # fmt: skip
+    for end in ("\n", "\r\n"):
+        body = end.join(lines).encode()
+
+        async def answer(_: web.Request, body: bytes = body) -> web.Response:
+            return web.Response(body=body, content_type="text/event-stream")
+
+        app = web.Application()
+        app.router.add_post("/{path:.*}", answer)
+        async with TestServer(app) as gateway:
+            there = GoogleModel(KEY, str(gateway.make_url("/")))
+            carried = GoogleModel(KEY, transport=Recorder(content=body))
+            for model in (there, carried):
+                assert await events_of(model, asking("hi")) == [TextDelta("Grüße, "), TextDelta("日本"), End("stop")]
+                await model.close()
+
+
+async def test_a_stream_in_single_bytes_is_read_like_any_other() -> None:
+    async def bytes_of(text: str) -> AsyncIterator[bytes]:
+        for byte in text.encode():
+            yield bytes([byte])
+
+    stream = bytes_of(': ü\r\ndata: "日本"\r\n\r\ndata: [1,\ndata:2]\n\n{"error":\n{}}\ndata: 7')
+    assert [value async for value in event_stream.values(stream)] == ["日本", [1, 2], 7, {"error": {}}]
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 500])

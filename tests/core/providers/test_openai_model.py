@@ -94,6 +94,15 @@ async def test_thinking_is_told_apart_from_the_answer(model: OpenAIModel) -> Non
     assert text_of(events) == "echo: why"
 
 
+async def test_content_in_parts_is_thinking_and_text() -> None:
+    """Source: https://docs.mistral.ai/capabilities/reasoning"""
+    answer = openai_wire.Answer(asking("hi"))
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Yes"}]
+    told = [*answer.read({"choices": [{"delta": {"content": parts}}]})]
+    told += answer.read({"choices": [{"delta": {"content": ", sure."}, "finish_reason": "stop"}]})
+    assert [*told, *answer.end()] == [ThinkingDelta("Hm."), TextDelta("Yes"), TextDelta(", sure."), End("stop")]
+
+
 @pytest.mark.parametrize(
     ("wish", "reason"), [("[[filter]]", "filtered"), ("[[long]]", "length"), ("[[empty]]", "stop")]
 )
