@@ -159,7 +159,7 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
     catalogue = _catalogue(settings)
     directory = Directory(clock)
     lanes = Lanes(foundation.holder, channels, clock, foundation.liveness)
-    agents = Agents(foundation.installation.agent_id, clock, sealer)
+    agents = Agents(foundation.installation.agent_id, sealer)
     services = Services(
         clock=clock,
         sealer=sealer,

@@ -25,6 +25,7 @@ MOST_INSTRUCTIONS = 20_000
 _INSTRUCTIONS = "agent_versions.instructions"
 _DESCRIPTION = "agent_versions.description"
 _CALLED = re.compile(r"\s*(?:@([\w-]{1,100})[,:]?\s+|([^\W\d_][\w .'-]{0,99}?)\s*[:,]\s+)(?=\S)")
+_MOST_KEPT = 1_000
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control characters, and those that turn the direction of the text around them."""
 
@@ -136,13 +137,12 @@ async def _add_version(
 
 
 class Agents:
-    """Finds agents; what was read is trusted for a second."""
+    """Finds agents; what a version says never changes, so it is unsealed once."""
 
-    def __init__(self, default_agent: UUID, clock: Clock, sealer: Sealer) -> None:
+    def __init__(self, default_agent: UUID, sealer: Sealer) -> None:
         self._default = default_agent
-        self._clock = clock
         self._sealer = sealer
-        self._kept: dict[UUID, tuple[float, Answering]] = {}
+        self._kept: dict[UUID, Answering] = {}
 
     async def default(self) -> Answering:
         """Return the assistant that is there from the start."""
@@ -181,27 +181,25 @@ class Agents:
         return next((found[team] for team in teams if team in found), None)
 
     async def get(self, agent_id: UUID) -> Answering:
-        """Return an agent in its newest version."""
-        kept = self._kept.get(agent_id)
-        if kept is not None and self._clock.monotonic() - kept[0] < 1.0:
-            return kept[1]
-        agent = await Agent.get(id=agent_id)
-        version = await AgentVersion.get(agent_id=agent_id, number=agent.version)
-        answering = await self.read(agent, version)
-        self._kept[agent_id] = (self._clock.monotonic(), answering)
-        return answering
+        """Return an agent in its newest version.
 
-    def forget(self, agent_id: UUID) -> None:
-        """Read an agent anew: it has changed."""
-        self._kept.pop(agent_id, None)
+        Raises:
+            DoesNotExist: it was deleted.
+        """
+        kept = self._kept.pop(agent_id, None)
+        newest = AgentVersion.filter(agent_id=agent_id).order_by("-number").first()
+        if kept is None or kept.version_id != await newest.values_list("id", flat=True):
+            agent = await Agent.get(id=agent_id)
+            kept = await self.read(agent, await AgentVersion.get(agent_id=agent_id, number=agent.version))
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.clear()
+        self._kept[agent_id] = kept
+        return kept
 
     async def of_version(self, version_id: UUID | None) -> Answering | None:
         """Return an agent as a turn started it; None if it was deleted since."""
         if version_id is None:
             return None
-        for _, kept in self._kept.values():
-            if kept.version_id == version_id:
-                return kept
         version = await AgentVersion.get_or_none(id=version_id)
         return await self.read(await Agent.get(id=version.agent_id), version) if version is not None else None
 

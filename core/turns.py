@@ -54,6 +54,9 @@ LONG_ANSWER = 30.0
 """An answer that took longer than so many seconds is put into a fresh message, because an edit notifies nobody."""
 
 _RESTRICTED = "Your data may only be kept at the moment, as you asked, so I don't answer. /privacy says more."
+_NO_LONGER = (
+    "This assistant is private again since you wrote, so I don't answer. Ask the person who runs it to let you in."
+)
 _WHERE = {
     ("slack", False): "a direct Slack conversation",
     ("slack", True): "a Slack channel",
@@ -179,6 +182,8 @@ class Turns:
         group = run.target.place is Place.GROUP
         if run.caller.restricted:
             return Outcome(TurnState.DONE, _RESTRICTED)
+        if run.caller.standing < Standing.GUEST:
+            return Outcome(TurnState.DONE, _NO_LONGER)
         run.tools = Tools(run.caller) if run.caller.standing >= Standing.MEMBER else None
         run.learned, thread = await learn(self._outbox, run.target, run.turn, run.entries, run.caller)
         entries = [(waiting.entry, waiting.kept) for waiting in run.entries]

@@ -54,31 +54,35 @@ class Worker:
         self._mind_pause(held, chat)
         if held.dirty:
             await self._turns.take_over(held, chat, then=self._release_if_idle)
+            chat = await Chat.get(id=held.chat_id)
         outstanding = held.dirty
         while not held.released and not self._lanes.draining:
-            if outstanding:
-                outstanding = await self._deliver_outstanding(held, chat)
-                continue
-            waiting = await waiting_in(held, self._sealer)
-            answering = await self._forms.people(held.chat_id) if waiting else set()
-            choice = choose(held, waiting, self._rates, self._clock, answering)
-            if choice.limited is not None and self._rates.notice(choice.limited.entry.identity_id):
-                await self._tell_limited(held, chat, choice)
-            elif not choice.batch:
-                await self._release(held, choice.later)
-                outstanding = not held.released
-            elif choice.asked:
-                await self._commands.run(held, chat, choice.batch, then=self._release_if_idle)
+            outstanding = await self._go_on(held, chat, outstanding=outstanding)
+            if not held.released:  # who answers here may have been changed meanwhile, from the urgent lane or elsewhere
                 chat = await Chat.get(id=held.chat_id)
-            elif held.urgent:
-                await self._wait_in_turn(held, choice)
-            else:
-                run = await self._turns.begin(held, chat, choice.batch)
-                await self._turns.run(held, run, then=self._release_if_idle)
-                if not held.released:  # who answers here may have been changed from the urgent lane
-                    chat = await Chat.get(id=held.chat_id)
         if not held.released:
             await self._release(held, self._clock.now())
+
+    async def _go_on(self, held: Held, chat: Chat, *, outstanding: bool) -> bool:
+        """Do what comes next in the lane; return whether finished replies may be left that were not shown yet."""
+        if outstanding:
+            return await self._deliver_outstanding(held, chat)
+        waiting = await waiting_in(held, self._sealer)
+        answering = await self._forms.people(held.chat_id) if waiting else set()
+        choice = choose(held, waiting, self._rates, self._clock, answering)
+        if choice.limited is not None and self._rates.notice(choice.limited.entry.identity_id):
+            await self._tell_limited(held, chat, choice)
+        elif not choice.batch:
+            await self._release(held, choice.later)
+            return not held.released
+        elif choice.asked:
+            await self._commands.run(held, chat, choice.batch, then=self._release_if_idle)
+        elif held.urgent:
+            await self._wait_in_turn(held, choice)
+        else:
+            run = await self._turns.begin(held, chat, choice.batch)
+            await self._turns.run(held, run, then=self._release_if_idle)
+        return False
 
     async def _wait_in_turn(self, held: Held, choice: Choice) -> None:
         """Put what is no answer to a form after all, since that was closed meanwhile, among what waits its turn."""

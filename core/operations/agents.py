@@ -204,7 +204,6 @@ async def delete(call: Call, form: DeleteForm) -> Card:
         return await _ask_to_delete(call, agent)
     agent_id = agent.id
     await agents.delete(agent_id, call.services.clock)
-    call.after_commit.append(lambda: call.services.agents.forget(agent_id))
     usual = (await call.services.agents.default()).name
     text = f"{escaped(agent.name)} is deleted. Where it answered, {escaped(usual)} does now. What was said is kept."
     return Card(text=text, buttons=((Button("Agents", "/agents"),),), data=(("agent", str(agent_id)),))

@@ -56,10 +56,8 @@ async def save(
         raise NotPossible(problem)
     key, now = await key_of(call, agent.team_id), call.services.clock.now()
     number = await agents.change(key, agent, after, author(call), now, note=note or ", ".join(what.names))
-    agent_id = agent.id
-    call.after_commit.append(lambda: call.services.agents.forget(agent_id))
     said = done or f"Saved: **{escaped(after.name)}** is at version {number} now."
-    return await changed_card(call, await Agent.get(id=agent_id), said, what, remarks)
+    return await changed_card(call, await Agent.get(id=agent.id), said, what, remarks)
 
 
 def changed(call: Call, plan: Plan, form: EditForm) -> Plan:

@@ -192,7 +192,12 @@ async def show(call: Call, form: ShowForm) -> Card:
     """Show a reply of this chat again."""
     chat = call.in_chat()
     reply = await Reply.get_or_none(id=form.reply)
-    if reply is None or reply.body is None or reply.lane_id not in (chat.lane_id, chat.urgent_lane_id):
+    if (
+        reply is None
+        or reply.body is None
+        or reply.lane_id not in (chat.lane_id, chat.urgent_lane_id)
+        or reply.only_for not in ("", call.external_id)
+    ):
         raise NotPossible("That answer is no longer kept.")
     body = await replies.body_of(call.services.sealer, reply)
     return Card(text=body.markdown(), buttons=body.buttons)

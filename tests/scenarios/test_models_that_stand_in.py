@@ -30,7 +30,6 @@ async def change(town: Town, **how: Any) -> None:
     async with transaction(Step.ADMIN):
         agent = await Agent.get(id=answering.agent_id)
         await agents.change(key, agent, replace(answering.plan, **how), None, town.clock.now())
-    services.agents.forget(answering.agent_id)
 
 
 def first_is_down(body: dict[str, Any]) -> Plan | None:
