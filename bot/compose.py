@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bot import operator_operations
-from bot.settings import Settings
+from bot.settings import Settings, local
 from bot.stop import Stop
 from core import installation
 from core.access import Door, Mode
@@ -74,6 +74,7 @@ class Foundation:
     holder: UUID
     liveness: Liveness
     telegram_username: str = ""
+    port: int = 0
 
     async def read_file(self, file_id: str) -> bytes:
         """Return a stored file's bytes."""
@@ -172,7 +173,7 @@ async def open_core(foundation: Foundation, channels: Mapping[str, Channel]) -> 
         compaction=Compaction(catalogue, sealer, clock),
         mode=Mode(settings.access),
         team_id=foundation.installation.team_id,
-        public_url=public_url(settings),
+        public_url=lambda: public_url(settings, foundation.port),
         telegram_username=lambda: foundation.telegram_username,
     )
     outbox, door = Outbox(channels, clock), Door(services.mode)
@@ -236,6 +237,10 @@ def _catalogue(settings: Settings) -> Catalogue:
     )
 
 
-def public_url(settings: Settings) -> str:
-    """Return the address under which people reach the web page."""
-    return settings.public_url or f"http://{settings.host}:{settings.port}"
+def public_url(settings: Settings, port: int = 0) -> str:
+    """Return the address under which people reach the web page.
+
+    Args:
+        port: what is listened on, where the setting leaves it open.
+    """
+    return settings.public_url or f"http://{local(settings.host)}:{port or settings.port}"

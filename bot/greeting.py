@@ -18,10 +18,9 @@ _BINDING = {
 _TYPED = {"telegram": "/start", "slack": "/prowex start"}
 
 
-async def greet(foundation: Foundation, core: Core, port: int, channels: Collection[str]) -> None:
+async def greet(foundation: Foundation, core: Core, channels: Collection[str]) -> None:
     """Print the way in. The links are made only where a person at a terminal reads them."""
-    base = foundation.settings.public_url or f"http://{foundation.settings.host}:{port}"
-    lines = [f"Prowex is ready: {base}/"]
+    lines = [f"Prowex is ready: {core.services.public_url()}/"]
     if not sys.stdout.isatty():
         lines.append("To sign in, make a one-time link with: prowex call web.link")
     else:

@@ -18,7 +18,10 @@ async def web_link(call: Call, form: NoFields) -> Card:
     services = call.services
     operator = await User.filter(operator=True).order_by("id").first()
     assert operator is not None
-    link = await make_login_link(operator.id, services.public_url, clock=services.clock, hmac=services.secret_hash)
+    address = services.public_url()
+    if address.endswith(":0"):
+        raise NotPossible("PROWEX_PORT is 0, so nobody knows where the page is: set it to a number, then ask again.")
+    link = await make_login_link(operator.id, address, clock=services.clock, hmac=services.secret_hash)
     return Card(text=f"Open this link within 15 minutes; it works once:\n\n{link}", data=(("link", link),))
 
 

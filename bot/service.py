@@ -75,12 +75,13 @@ class Service:
         settings = self._foundation.settings
         app = create_app(self._dependencies())
         async with serve(app, settings.host, settings.port) as port, asyncio.TaskGroup() as group:
+            self._foundation.port = port
             lanes = group.create_task(self._core.run())
             house = group.create_task(self._keep_house())
             receiving = group.create_task(self._receive())
             gc.freeze()  # what the imports made stays: no later collection need look at it
             log.info("ready", extra={"port": port, "channels": "+".join(self._channels())})
-            await self._greet(port)
+            await greet(self._foundation, self._core, self._channels())
             await stop.wait()
             log.info("stopping", extra={"active": self._core.lanes.active})
             self._core.inbox.close()
@@ -116,10 +117,6 @@ class Service:
     def _channels(self) -> list[str]:
         on = {"telegram": self._telegram, "slack": self._slack}
         return ["web", *(name for name, channel in on.items() if channel is not None)]
-
-    async def _greet(self, port: int) -> None:
-        """Show the operator, on a terminal only, how to get in."""
-        await greet(self._foundation, self._core, port, self._channels())
 
     def _dependencies(self) -> WebDependencies:
         foundation, settings = self._foundation, self._foundation.settings

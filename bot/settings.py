@@ -34,6 +34,7 @@ from bot.setting_kinds import (
 from bot.stop import Stop
 
 _SAFE_SECRET = 16
+_ALL = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not listened on
 _UNPREFIXED = ("telegram_", "slack_", "openai_", "anthropic_", "gemini_", "google_", "database_")
 _SAME = {"GEMINI_API_KEY", "GOOGLE_API_KEY"}
 """Two names for one secret."""
@@ -306,6 +307,12 @@ class Settings(BaseSettings):
         if self.database_url:
             return self.database_url.get_secret_value()
         return f"sqlite://{self.data_dir / 'prowex.db'}"
+
+
+def local(host: str) -> str:
+    """Return where a program on this machine asks for what listens on `host`."""
+    host = _ALL.get(host, host)
+    return f"[{host}]" if ":" in host else host
 
 
 def is_secret(name: str) -> bool:

@@ -15,7 +15,7 @@ import aiohttp
 
 from bot import __version__
 from bot.checks import Finding, ok, problem, warning
-from bot.settings import Settings
+from bot.settings import Settings, local
 from storage.faults import Step, calling
 
 OLDEST_PYTHON = (3, 11)
@@ -23,7 +23,6 @@ LITTLE_BYTES = 1 << 30
 TOO_LITTLE_BYTES = 100 << 20
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_ALL = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not listened on
 
 
 def python() -> Finding:
@@ -118,12 +117,6 @@ async def _occupied(settings: Settings, error: OSError) -> tuple[bool, Finding]:
     if answer:
         return True, ok(name, f"Prowex serves on port {port} of {host} and is ready.")
     return True, warning(name, f"Prowex serves on port {port} of {host} but is not ready: `prowex status` says why.")
-
-
-def local(host: str) -> str:
-    """Return where a program on this machine asks for what listens on `host`."""
-    host = "127.0.0.1" if host in _ALL else host
-    return f"[{host}]" if ":" in host else host
 
 
 async def _readiness(url: str) -> bool | None:

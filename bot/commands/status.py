@@ -7,8 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.checks.machine import local
-from bot.settings import Settings
+from bot.settings import Settings, local
 
 _SECONDS = 6
 

@@ -55,7 +55,7 @@ class Services:
     compaction: Compaction
     mode: Mode
     team_id: UUID
-    public_url: str
+    public_url: Callable[[], str]
     telegram_username: Callable[[], str]
 
 

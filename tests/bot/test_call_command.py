@@ -63,6 +63,20 @@ async def test_a_link_is_made_committed_and_written_down(prowex, settings, capsy
         assert (event.action, event.surface, event.outcome) == ("web.link", "cli", "done")
 
 
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("192.0.2.7", "192.0.2.7"), ("chat.lan", "chat.lan")],
+)
+async def test_a_link_can_be_opened_whatever_is_listened_on(prowex, settings, capsys, host, address):
+    assert await prowex("call", "web.link", "--json", settings=settings.model_copy(update={"host": host})) == 0
+    assert json.loads(capsys.readouterr().out)["link"].startswith(f"http://{address}:8080/open/")
+
+
+async def test_there_is_no_link_to_a_port_that_nobody_knows(prowex, settings):
+    with pytest.raises(Stop, match="PROWEX_PORT is 0"):
+        await prowex("call", "web.link", settings=settings.model_copy(update={"port": 0}))
+
+
 async def test_a_field_comes_by_name_or_by_its_place(prowex, settings, capsys):
     for words in (["role=admin"], ["admin"]):
         assert await prowex("call", "people.invite", *words, settings=settings) == 0

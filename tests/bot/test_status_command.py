@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from bot.commands import status
 from bot.service import open_service
@@ -49,6 +50,22 @@ async def test_a_running_service_is_ready(prowex, data_dir, database_url, port, 
         stop.set()
     out = capsys.readouterr().out
     assert json.loads(out.splitlines()[0]) == {"ready": True, "checks": {"database": "ok", "lanes": "ok"}}
+
+
+async def test_at_a_terminal_the_start_shows_a_link_that_works_on_a_port_that_the_system_chose(
+    data_dir, database_url, monkeypatch, capsys
+):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    settings = Settings.model_validate({"data_dir": data_dir, "database_url": database_url, "port": 0})
+    stop, seen = asyncio.Event(), ""
+    async with open_service(settings) as service, asyncio.TaskGroup() as group, ClientSession() as client:
+        group.create_task(service.serve(stop))
+        while not (link := re.search(r"http://127\.0\.0\.1:[1-9]\d*/open/\S+", seen)):
+            await asyncio.sleep(0)
+            seen += capsys.readouterr().out
+        async with client.get(link[0]) as page:
+            assert "This link signs you in" in await page.text()
+        stop.set()
 
 
 async def test_a_service_that_is_not_well_says_why(prowex, capsys):
