@@ -156,7 +156,7 @@ class Commands:
         taker = next((n for n, info in plan.operation.form.model_fields.items() if asking_of(info).file), None)
         if taker is not None and batch[0].kept.attachments:
             plan.values[taker] = await self._words(held, target, batch)
-        await self._ask_if_unfit(target, call, plan, whole=False)
+        await self._ask_if_unfit(target, call, plan, whole=False, pressed=batch[0].kept.button)
 
     async def _words(self, held: Held, target: Target, batch: list[Waiting]) -> str:
         """Return what was written, or what stands in the file that was sent."""
@@ -168,13 +168,20 @@ class Commands:
         except Refused as refused:
             raise NotPossible(f"I can't use that file: {refused.reason}.") from refused
 
-    async def _ask_if_unfit(self, target: Target, call: Call, plan: _Plan, *, whole: bool) -> None:
-        """Make the plan's card the question for what is missing or wrong, in the channel's own way."""
+    async def _ask_if_unfit(
+        self, target: Target, call: Call, plan: _Plan, *, whole: bool, pressed: bool = False
+    ) -> None:
+        """Make the plan's card the question for what is missing or wrong, in the channel's own way.
+
+        An old button whose subject is gone asks nothing: no form would take what the person writes next.
+        """
         operation = plan.operation
         assert operation is not None
         problems = await asking.problems(call, operation, plan.values)
         if problems is None:
             return
+        if pressed:
+            asking.refuse_if_gone(operation, {n: text for n, text in problems.items() if n in plan.values})
         style = self._outbox.channel(target).form_style
         if not asking.can_be_asked(operation, problems):
             await invoke(call, operation, plan.values)  # says what is wrong
@@ -215,7 +222,7 @@ class Commands:
         so_far.values[so_far.asking] = words.strip()
         problems = await asking.problems(call, operation, so_far.values) or {}
         wrong = {name: text for name, text in problems.items() if name in so_far.values}
-        asking.refuse_if_gone(operation, so_far, wrong)
+        asking.refuse_if_gone(operation, wrong, so_far.asking)
         plan.card = await asking.next_question(call, operation, so_far, wrong, form.tag)
         plan.keep = form if plan.card is not None else None
         plan.values, plan.close = so_far.values, plan.card is None

@@ -69,6 +69,8 @@ async def find(call: Call, typed: str) -> Agent | None:
 
 def unknown(typed: str) -> str:
     """Return the sentence for an agent that the caller does not see, or that nobody has."""
+    if _SHORT_ID.fullmatch(typed):
+        return "That agent is no longer there. /agents lists them."
     return f"There is no agent called “{typed[:60]}”. /agents lists them."
 
 

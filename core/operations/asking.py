@@ -130,15 +130,18 @@ class Questions:
         return self.choices[index] if step == self.step and 0 <= index < len(self.choices) else None
 
 
-def refuse_if_gone(operation: Operation, so_far: Questions, wrong: Mapping[str, str]) -> None:
+def refuse_if_gone(operation: Operation, wrong: Mapping[str, str], asked: str = "") -> None:
     """Make sure that what the form is about is still there; a wrong answer to what it is about is asked again.
+
+    Args:
+        asked: the field that was asked for.
 
     Raises:
         NotPossible: it is gone; what was answered so far is of no use.
     """
     infos = operation.form.model_fields
     for name, text in wrong.items():
-        if name != so_far.asking and name in infos and asking(infos[name]).subject:
+        if name != asked and name in infos and asking(infos[name]).subject:
             raise NotPossible(text)
 
 

@@ -98,6 +98,8 @@ async def retry(call: Call, form: RetryForm) -> Card:
     if latest.state is TurnState.RUNNING:
         raise NotPossible("That answer is still being written. /stop ends it.")
     await Turn.filter(id=latest.id).update(superseded=True)
+    authors = await InboxEntry.filter(turn_id=latest.id).values_list("identity_id", flat=True)
+    await OpenForm.filter(chat_id=chat.id, identity_id__in=list(authors)).delete()  # it would take the words
     await InboxEntry.filter(turn_id=latest.id).update(state=InboundState.NEW, turn_id=None, conversation_id=None)
     await Lane.filter(id=chat.lane_id).update(due_at=call.services.clock.now())
     call.after_commit.append(lambda: call.services.lanes.wake([chat.lane_id]))

@@ -295,7 +295,7 @@ async def test_a_deleted_agent_gives_its_chats_back_and_what_was_said_is_kept(an
         ("[Keep it]", "You write."),
         ("/agents delete writer", "Delete Writer for good?"),
         ("[Delete for good]", "Writer is deleted. Where it answered, Prowex does now."),
-        ("[Delete for good]", "There is no agent called"),
+        ("[Delete for good]", "That agent is no longer there"),
         ("/agents show writer", "There is no agent called “writer”"),
         ("/cancel", "Cancelled"),
         ("hi", "echo: hi"),
@@ -381,8 +381,10 @@ async def test_anothers_own_agent_does_not_exist(ann: Talk, admin: Talk) -> None
         for typed in ("writer", str(agent.id), agent.id.hex[-12:]):
             await admin.say(f"/agents {command} {typed} 1" if command == "rollback" else f"/agents {command} {typed}")
             answer = await admin.answer()
-            assert f"There is no agent called “{typed}”" in answer, (command, answer)
-            nobody = typed.replace("w", "q").replace(typed[-3:], "xyz")
+            gone = typed == agent.id.hex[-12:]  # as old buttons name it
+            told = "That agent is no longer there." if gone else f"There is no agent called “{typed}”"
+            assert told in answer, (command, answer)
+            nobody = typed.replace("w", "q").replace(typed[-3:], "fff")
             await admin.say(f"/agents {command} {nobody} 1" if command == "rollback" else f"/agents {command} {nobody}")
             assert (await admin.answer()).replace(nobody, typed) == answer
     await dialog(admin, ("/cancel", "Cancelled"))

@@ -57,6 +57,30 @@ async def test_a_form_about_an_agent_that_is_gone_ends(let_in: LetIn) -> None:
     )
 
 
+async def test_a_button_pressed_twice_opens_no_form_that_takes_the_next_message(let_in: LetIn) -> None:
+    ann = await let_in("Ann")
+    await dialog(
+        ann,
+        ("/agents create Writer You write.", "is there"),
+        ("/agents delete writer", "Delete Writer for good?"),
+        ("[Delete for good]", "Writer is deleted"),
+        ("[Delete for good]", "That agent is no longer there. /agents lists them."),
+        ("who is there?", "echo: who is there?"),
+        ("[Edit]", "There is no agent called “writer”. /agents lists them."),
+        ("hello", "echo: hello"),
+    )
+
+
+async def test_what_is_repeated_is_no_answer_to_a_form(let_in: LetIn) -> None:
+    await dialog(
+        await let_in("Ann"),
+        ("hello", "echo: hello"),
+        ("/agents create", "Name"),
+        ("/retry", "echo: hello"),
+        ("how are you?", "echo: how are you?"),
+    )
+
+
 async def test_a_form_that_a_person_may_no_longer_fill_in_ends(let_in: LetIn) -> None:
     ada = await let_in("Ada", "admin")
     await dialog(ada, ("/agents create Writer You write. team=team", "It is the team's"), ("[Edit]", "What to change"))
