@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient, TransactionContextPooled
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext
 
@@ -27,6 +28,10 @@ from tests.clock import FakeClock
 
 if TYPE_CHECKING:
     from tests.postgres import Postgres
+
+# A busy machine stalls now and then; where nothing may vary (`CI`), Hypothesis' own settings for that stay.
+settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 DIALECT = os.environ.get("PROWEX_TEST_DATABASE", "sqlite")
 assert DIALECT in ("sqlite", "postgres"), "PROWEX_TEST_DATABASE is sqlite or postgres"

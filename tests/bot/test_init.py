@@ -16,6 +16,7 @@ from bot.cli import main as prowex
 from bot.commands import init
 from bot.settings import Settings, SettingsError
 from bot.stop import Stop
+from tests.clock import PATIENCE
 
 TOKEN = "123456:TEST-token_abcdefghijklmnopqrstuvw"
 KEY = "sk-test-abcdefgh"
@@ -219,7 +220,7 @@ class Terminal:
 
     async def answer(self, question: str, text: str, end: str = "\n") -> None:
         tail = self.seen.rpartition("\x00")[2]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while question not in tail:
                 self.changed.clear()
                 await self.changed.wait()

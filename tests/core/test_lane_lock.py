@@ -14,7 +14,7 @@ from storage.ids import new_id
 from storage.liveness import Liveness
 from storage.tables import Chat, ChatKind, Lane
 from storage.transactions import transaction
-from tests.clock import FakeClock
+from tests.clock import PATIENCE, FakeClock
 
 
 async def a_lane(clock: FakeClock) -> Lane:
@@ -46,7 +46,7 @@ async def test_a_process_that_stands_still_in_a_transaction_holds_up_nobody_for_
 ) -> None:
     from storage import database as opening
 
-    monkeypatch.setattr(opening, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(opening, "IDLE_SECONDS", 2.0)
     async with opening.open_database(database_url):
         lane = await a_lane(clock)
         elsewhere = await asyncpg.connect(database_url)
@@ -55,7 +55,7 @@ async def test_a_process_that_stands_still_in_a_transaction_holds_up_nobody_for_
             async def stand_still() -> None:
                 async with transaction(Step.LANE_CLAIM):
                     await Lane.filter(id=lane.id).update(fence=7)
-                    async with asyncio.timeout(5):
+                    async with asyncio.timeout(PATIENCE):
                         await elsewhere.execute("UPDATE lanes SET fence = 8 WHERE id = $1", lane.id)
 
             with pytest.raises(Exception) as cut_off:  # noqa: PT011 - the driver raises now this, now that

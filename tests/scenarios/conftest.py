@@ -8,11 +8,9 @@ import pytest
 from aiogram.client.session.aiohttp import AiohttpSession
 
 import bot.service
-from tests.scenarios.slack_town import SOCKET, SlackTalk, SlackTown
+from tests.scenarios.slack_town import SOCKET, SlackTalk, SlackTown, patient_slack
 from tests.scenarios.town import Talk, Town
 from tests.servers.openai import FakeOpenAI
-from tests.servers.slack import FakeSlack
-from tests.servers.slack_limits import Limits as SlackLimits
 from tests.servers.telegram import FakeTelegram
 from tests.servers.telegram_limits import Limits
 
@@ -59,8 +57,7 @@ async def quiet_slack(
     data_dir: Path, database_url: str, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[SlackTown]:
     """A town on Slack whose service is not started yet; Slack has no limits."""
-    limits = SlackLimits.off()
-    async with FakeSlack(limits=limits, pauses=(0.05, 0.2, 0.5, 1.0)) as slack, FakeOpenAI() as openai:
+    async with patient_slack(monkeypatch) as slack, FakeOpenAI() as openai:
         no_telegram = cast(Any, None)
         town = SlackTown(data_dir, database_url, no_telegram, openai, slack=slack, transport=transport)
         monkeypatch.setattr(bot.service, "SystemClock", lambda: town.clock)

@@ -1,18 +1,22 @@
 """A town whose people talk on Slack: the service, a fake Slack and a fake model in one loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from typing_extensions import Unpack
 
 from bot.settings import Settings
+from channels.slack import modals, receive, surroundings
 from storage.tables import InboundState, InboxEntry, Reply, ReplyState
 from tests.clock import PATIENCE
 from tests.scenarios.town import MODEL, Town
 from tests.servers.slack import FakeSlack
 from tests.servers.slack_acts import Act
+from tests.servers.slack_limits import Limits
 from tests.servers.slack_people import How
 from tests.servers.slack_sight import Shown
 from tests.servers.slack_world import TEAM, Channel, Message, Person, View
@@ -20,6 +24,17 @@ from tests.servers.slack_world import TEAM, Channel, Message, Person, View
 HOOK = "/hooks/slack"
 NO_LIMITS: dict[str, Any] = {"slack_messages_per_second": 10_000, "slack_edits_per_minute": 100_000}
 SOCKET, HTTP = "socket", "http"
+
+
+@asynccontextmanager
+async def patient_slack(patch: pytest.MonkeyPatch) -> AsyncIterator[FakeSlack]:
+    """Serve a Slack without limits, where what must be done within three seconds may take a minute."""
+    for module, name in ((modals, "OPEN_SECONDS"), (receive, "NAME_SECONDS"), (surroundings, "SECONDS")):
+        patch.setattr(module, name, PATIENCE)
+    pauses = (0.05, 0.2, 0.5, 1.0, 5.0, 20.0)
+    async with FakeSlack(limits=Limits.off(), pauses=pauses, deadline=PATIENCE) as slack:
+        slack.views.trigger_seconds = PATIENCE
+        yield slack
 
 
 @dataclass

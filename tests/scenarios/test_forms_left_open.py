@@ -8,6 +8,7 @@ import pytest
 from storage.faults import Step
 from storage.tables import Agent, InboxEntry, Membership, OpenForm, Role
 from storage.transactions import transaction
+from tests.clock import PATIENCE
 from tests.scenarios.town import Talk, Town, words_of
 
 LetIn = Callable[..., Awaitable[Talk]]
@@ -140,7 +141,7 @@ async def test_what_was_written_during_a_form_keeps_its_order_when_the_form_ends
     await ann.say("openai:gpt-5.4")
     await ann.say("first")
     await quiet_town.taken_in()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not await Agent.exists(handle="writer"):  # noqa: ASYNC110 - the rows decide, and they tell nobody
             await asyncio.sleep(0.01)
     await ann.say("second")

@@ -77,6 +77,7 @@ async def test_another_provider_stands_in_only_if_the_owner_said_so(chat: Talk, 
 
 
 async def test_thinking_is_seen_until_there_is_text(chat: Talk, town: Town) -> None:
-    await chat.say("hi [[thinking delay=1.5]]")
+    await chat.say("hi [[thinking hold]]")
     await chat.sees(lambda texts: any(text.startswith("💭 ") for text in texts))
+    town.openai.go_on()
     assert await chat.answer() == "echo: hi"

@@ -109,7 +109,7 @@ async def test_a_long_thread_is_known_from_its_last_fifty_messages(slack: SlackT
     for number in range(1, 230):
         await ann.on(root).say(f"number {number}")
     await ann.on(root).say("so?", mention=True)
-    await slack.settled(30)
+    await slack.settled()
     words = words_of(slack.asked()[-1])[-1][1]
     assert [line for line in words.splitlines() if "number" in line] == [f"> Ann: number {n}" for n in range(180, 230)]
 

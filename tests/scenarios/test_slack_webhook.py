@@ -233,7 +233,10 @@ async def test_a_get_is_not_answered_with_anything_of_use(slack: SlackTown) -> N
         assert response.status in (404, 405)
 
 
-async def test_while_nobody_knows_who_we_are_slack_is_asked_to_come_again(quiet_slack: SlackTown) -> None:
+async def test_while_nobody_knows_who_we_are_slack_is_asked_to_come_again(
+    quiet_slack: SlackTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receive, "NAME_SECONDS", 0.1)
     await quiet_slack.slack.refuse()
     await quiet_slack.start()
     assert (await post(quiet_slack, event()))[0] == 503

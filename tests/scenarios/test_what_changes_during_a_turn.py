@@ -35,11 +35,12 @@ async def delete(town: Town, handle: str) -> None:
 
 
 async def test_the_next_message_that_waited_goes_to_the_new_agent(ann: Talk, quiet_town: Town) -> None:
-    await ann.say("one [[first=0.5]]")
+    await ann.say("one [[hold]]")
     await ann.sees("…")
     await ann.say("two")
     await quiet_town.taken_in()
     await answer_here(quiet_town, "writer")
+    quiet_town.openai.go_on()
     assert await ann.answers() == ["echo: one", "echo: two"]
     first, second = quiet_town.asked()
     assert "You write." not in str(first.body["messages"][0])
@@ -50,13 +51,14 @@ async def test_the_next_message_that_waited_goes_to_the_new_agent(ann: Talk, qui
 async def test_the_next_message_goes_to_the_new_agent_after_a_turn_that_was_resumed_too(
     ann: Talk, quiet_town: Town
 ) -> None:
-    await ann.say("one [[tokens=60 delay=0.05]]")
+    await ann.say("one [[tokens=60 hold=9]]")
     await ann.sees("field ember")
     await quiet_town.restart(drain_seconds=0)
-    await quiet_town.telegram.wait_for(lambda: len(quiet_town.asked()) == 2, 10, chat=ann.chat)
+    await quiet_town.telegram.wait_for(lambda: len(quiet_town.asked()) == 2, chat=ann.chat)
     await ann.say("two")
     await quiet_town.taken_in()
     await answer_here(quiet_town, "writer")
+    quiet_town.openai.go_on()
     assert (await ann.answers())[-1] == "echo: two"
     assert "You write." in str(quiet_town.asked()[-1].body["messages"][0])
     assert words_of(quiet_town.asked()[-1]) == [("user", "two")]
@@ -66,11 +68,12 @@ async def test_an_agent_that_is_deleted_while_it_answers_finishes_and_the_usual_
     ann: Talk, quiet_town: Town
 ) -> None:
     await answer_here(quiet_town, "writer")
-    await ann.say("one [[first=0.5]]")
+    await ann.say("one [[hold]]")
     await ann.sees("…")
     await ann.say("two")
     await quiet_town.taken_in()
     await delete(quiet_town, "writer")
+    quiet_town.openai.go_on()
     assert await ann.answers() == ["echo: one", "echo: two"]
     assert "You write." in str(quiet_town.asked()[0].body["messages"][0])
     assert "You write." not in str(quiet_town.asked()[1].body["messages"][0])
@@ -78,10 +81,11 @@ async def test_an_agent_that_is_deleted_while_it_answers_finishes_and_the_usual_
 
 async def test_a_turn_of_an_agent_that_was_deleted_is_resumed_by_the_usual_one(ann: Talk, quiet_town: Town) -> None:
     await answer_here(quiet_town, "writer")
-    await ann.say("one [[tokens=60 delay=0.05]]")
+    await ann.say("one [[tokens=60 hold=9]]")
     await ann.sees("field ember")
     await quiet_town.restart(drain_seconds=0)
     await delete(quiet_town, "writer")
+    quiet_town.openai.go_on()
     [answer] = await ann.answers()
     assert len(answer.split()) == 60
     assert await Turn.all().values_list("state", flat=True) == [TurnState.DONE]

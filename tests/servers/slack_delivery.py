@@ -36,6 +36,7 @@ class Delivery:
     Args:
         tries: how often it went out; `reasons`: why each but the last one failed.
         done: the outcome; of the last try, if all failed.
+        unheard: set when an acknowledgement got lost, so that nobody need wait until the time for it is over.
     """
 
     kind: Kind
@@ -45,6 +46,7 @@ class Delivery:
     envelopes: set[str] = field(default_factory=set)
     tries: int = 0
     reasons: list[str] = field(default_factory=list)
+    unheard: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def event_type(self) -> str:

@@ -137,12 +137,22 @@ class Sockets:
             connection.sent += 1
             with contextlib.suppress(*_GONE):
                 await connection.ws.send_str(json.dumps(_envelope(delivery, envelope)))
-                ends: list[asyncio.Future[Any]] = [delivery.done, connection.gone]
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                await self._over(delivery, connection)
             if delivery.done.done():
                 return delivery.done.result()
+            if delivery.unheard.is_set():
+                delivery.unheard.clear()
+                return Outcome(False, reason="timeout")
             connection.leaving = True
         return Outcome(False, reason="no_connection")
+
+    async def _over(self, delivery: Delivery, connection: Connection) -> None:
+        """Wait until a delivery was acknowledged, whether that is heard or not, or its connection is gone."""
+        unheard = asyncio.ensure_future(delivery.unheard.wait())
+        try:
+            await asyncio.wait([delivery.done, connection.gone, unheard], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            unheard.cancel()
 
     async def _receive(self, connection: Connection) -> None:
         while True:
@@ -165,7 +175,9 @@ class Sockets:
         delivery = self._by_envelope.get(envelope)
         if delivery is None:
             self.stray.append(envelope)
-        elif not self.faults.take("ack", delivery.kind):
+        elif self.faults.take("ack", delivery.kind):
+            delivery.unheard.set()
+        else:
             self.acks.append((envelope, body.get("payload")))
             del self.acks[:-_KEPT]
             if self.deliveries:

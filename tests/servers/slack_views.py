@@ -32,6 +32,7 @@ class Views:
     """Answers `views.*` and keeps the modals that stand open."""
 
     def __init__(self, world: World) -> None:
+        self.trigger_seconds = TRIGGER_SECONDS
         self._world = world
         self._triggers: dict[str, Trigger] = {}
         self.methods: dict[str, Callable[[Request], JSON]] = {
@@ -113,7 +114,7 @@ class Views:
             raise ApiError("invalid_trigger_id")
         if trigger.used:
             raise ApiError("exchanged_trigger_id")
-        if self._world.clock.monotonic() - trigger.made_at > TRIGGER_SECONDS:
+        if self._world.clock.monotonic() - trigger.made_at > self.trigger_seconds:
             raise ApiError("expired_trigger_id")
         trigger.used = True
         return trigger.person

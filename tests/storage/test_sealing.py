@@ -187,7 +187,7 @@ async def test_the_cache_forgets_keys_that_are_not_used(sealer: Sealer, clock: F
     assert len(sealer._handles._entries) <= 7
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(noise=st.binary(max_size=120))
 def test_noise_never_opens(noise: bytes) -> None:
     handle = DataKeyHandle(uuid4(), bytes(range(32)))

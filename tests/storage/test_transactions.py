@@ -17,7 +17,7 @@ from storage.errors import is_from_outside
 from storage.faults import Injected, Step
 from storage.tables import Counter
 from storage.transactions import transaction
-from tests.clock import FakeClock
+from tests.clock import PATIENCE, FakeClock
 
 NOW = FakeClock().now()
 
@@ -91,7 +91,7 @@ async def assert_usable(client: BaseDBAsyncClient) -> None:
     assert lock is None or not lock.locked()
     assert pool is None or pool.get_idle_size() == pool.get_size()
     assert get_connections().get("default") is client
-    async with asyncio.timeout(5), transaction(Step.ADMIN):
+    async with asyncio.timeout(PATIENCE), transaction(Step.ADMIN):
         await Counter.filter(name="third").update(count=33)
 
 
@@ -112,7 +112,7 @@ async def test_cancelled_at_any_await_it_is_whole_or_undone(
             await running
 
         task = asyncio.create_task(run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.wait({task})
         await assert_usable(database)
         second = await Counter.get(name="second")
@@ -194,7 +194,7 @@ async def test_tasks_beside_a_transaction_do_not_see_into_it(database: BaseDBAsy
     async with transaction(Step.ADMIN):
         await Counter.create(name="first", since=NOW, count=1)
         inside.set()
-        done, _ = await asyncio.wait({looking}, timeout=0.1 if one_connection else 10)
+        done, _ = await asyncio.wait({looking}, timeout=0.1 if one_connection else PATIENCE)
     # SQLite has one connection, so the look waits for the commit; PostgreSQL answers at once what was there before.
     assert bool(done) is not one_connection
     assert await looking is one_connection

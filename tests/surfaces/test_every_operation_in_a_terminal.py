@@ -18,6 +18,7 @@ from bot.compose import Core, open_core
 from bot.settings import Settings
 from channels.console import ACCOUNT, ConsoleChannel
 from core.operations.registry import Call, Operation
+from tests.clock import PATIENCE
 from tests.core.operations.tables import Rows, in_no_hurry, rows_of
 from tests.servers.openai import FakeOpenAI
 from tests.surfaces.recipes import OPERATOR, RECIPES, Recipe
@@ -44,7 +45,7 @@ class Pipe(io.StringIO):
         """Type a line; return once it is answered and the next one is waited for."""
         self.waits.clear()
         self._lines.put(line)
-        await asyncio.wait_for(self.waits.wait(), 20)
+        await asyncio.wait_for(self.waits.wait(), PATIENCE)
 
     def end(self) -> None:
         self._lines.put("")
@@ -136,14 +137,14 @@ async def surface(
                     argparse.Namespace(text=[]), Settings.model_validate({**settings, "messages_per_minute": 1000})
                 )
             )
-            foundation, core, channel = await asyncio.wait_for(opened, 30)
-            await asyncio.wait_for(pipe.waits.wait(), 30)
+            foundation, core, channel = await asyncio.wait_for(opened, PATIENCE)
+            await asyncio.wait_for(pipe.waits.wait(), PATIENCE)
             await in_no_hurry()
             in_a_terminal = InATerminal(core, channel, pipe, out, folder)
             await in_a_terminal.settle(str(foundation.installation.operator_id))
             yield in_a_terminal
             pipe.end()
-            assert await asyncio.wait_for(talking, 30) == 0
+            assert await asyncio.wait_for(talking, PATIENCE) == 0
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -10,10 +10,8 @@ import bot.service
 from core.operations.registry import Call, Operation
 from storage.tables import Role
 from tests.core.operations.tables import in_no_hurry, rows_of
-from tests.scenarios.slack_town import SlackTalk, SlackTown
+from tests.scenarios.slack_town import SlackTalk, SlackTown, patient_slack
 from tests.servers.openai import FakeOpenAI
-from tests.servers.slack import FakeSlack
-from tests.servers.slack_limits import Limits
 from tests.servers.slack_render import elements, render
 from tests.servers.slack_sight import Shown as MessageShown
 from tests.servers.slack_world import TEAM
@@ -130,7 +128,7 @@ async def surface(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("slack")
     url = await fresh_database(request, folder)
     with short_talks() as patch:
-        async with FakeSlack(limits=Limits.off(), pauses=(0.05, 0.2)) as slack, FakeOpenAI() as openai:
+        async with patient_slack(patch) as slack, FakeOpenAI() as openai:
             town = SlackTown(folder, url, cast(Any, None), openai, slack=slack)
             patch.setattr(bot.service, "SystemClock", lambda: town.clock)
             await town.start()

@@ -207,7 +207,7 @@ async def test_an_odd_question_for_earlier_messages_is_no_trouble(browser, befor
 
 @pytest.mark.filterwarnings("ignore::aiohttp.multipart.BadContentDispositionHeader")
 @pytest.mark.filterwarnings("ignore::aiohttp.multipart.BadContentDispositionParam")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=400), cut=st.integers(0, 300), at=st.integers(0, 300))
 def test_no_body_breaks_the_reading_of_forms(body, cut, at):
     from aiohttp import web

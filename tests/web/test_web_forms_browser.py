@@ -1,6 +1,6 @@
 """Cards and forms in a real browser: by keyboard, in light and dark, on a phone."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import expect
@@ -8,6 +8,7 @@ from playwright.async_api import expect
 from bot.web.ports import Entry
 from core.envelopes import Body, Button
 from storage.clock import SystemClock
+from tests.ports import free_port
 from tests.web.cards import AGENT, everything, png, with_problems
 from tests.web.person import Person
 from tests.web.world import World, make_user
@@ -232,8 +233,8 @@ async def test_a_form_that_is_refused_keeps_what_was_typed(person):
 
 
 async def test_what_is_typed_survives_news_and_a_lost_connection(world, chrome):
-    async with world.served() as first:
-        port = first.port
+    port = free_port()
+    async with world.served(port):
         context = await chrome.new_context()
         person = Person(await context.new_page(), world)
         page, chats = person.page, world.chats
@@ -260,6 +261,8 @@ async def test_what_is_typed_survives_news_and_a_lost_connection(world, chrome):
 async def test_a_button_can_be_pressed_again_once_it_was_answered(person):
     page, chats = person.page, person.world.chats
     await person.enter()
+    await page.clock.install()
+    await page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     rows = ((Button("More", "/more"),), (Button("Less", "/less"),))
     await chats.answer(person.me, Body("Choose", rows))
     more, less = page.get_by_role("button", name="More"), page.get_by_role("button", name="Less")
@@ -267,9 +270,10 @@ async def test_a_button_can_be_pressed_again_once_it_was_answered(person):
     await expect(less).to_be_disabled()
     await person.heard(1)
     await chats.answer(person.me, Body("Here is more"))
-    await expect(more).to_be_enabled(timeout=1_500)
+    await expect(more).to_be_enabled()
     await less.press("Enter")
     await person.heard(2)
     await expect(more).to_be_disabled()
-    await expect(more).to_be_enabled(timeout=5_000)
+    await page.clock.run_for(2_000)
+    await expect(more).to_be_enabled()
     assert [inbound.text for inbound in chats.accepted] == ["/more", "/less"]

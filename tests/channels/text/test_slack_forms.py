@@ -167,7 +167,7 @@ FIELD = st.builds(
 
 
 @given(st.lists(FIELD, min_size=1, max_size=5), TEXT, TEXT, TEXT)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_modal_is_one_that_slack_opens(fields, title, submit, problem):
     named = [FormField(f"f{number}", *astuple(field)[1:]) for number, field in enumerate(fields)]
     shown = modal(FormView("a.b", title, tuple(named), submit, problem=problem), "p")

@@ -134,7 +134,7 @@ def whole(markdown, growing=False):
 
 
 @given(MARKDOWN, st.booleans(), st.sampled_from([1, 1, 1, 5, 40]))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @example("`a`" * 3000, False, 1)
 @example("**a** " * 900, False, 1)
 @example("---\n" * 200, False, 1)
@@ -147,7 +147,7 @@ def test_no_message_is_ever_one_that_slack_refuses_or_takes_for_markup(markdown,
 
 
 @given(MARKDOWN, st.booleans(), st.sampled_from([1, 1, 1, 5, 40]))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_no_visible_character_is_lost_between_messages(markdown, growing, times):
     expected = whole(markdown * times, growing)
     pieces = render(Body(markdown * times), growing=growing)
@@ -159,7 +159,7 @@ def test_no_visible_character_is_lost_between_messages(markdown, growing, times)
 
 
 @given(CLUSTERS.map("".join))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_cut_breaks_what_a_person_sees_as_one_character(words):
     words = (words + "x") * (12_000 // (len(words) + 1))
     text, place = whole(words), 0
@@ -176,7 +176,7 @@ def test_no_cut_breaks_what_a_person_sees_as_one_character(words):
 
 
 @given(st.lists(st.tuples(FRAMES, WORDS), max_size=12), st.sampled_from([" ", "\n", "\n\n", ""]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_word_of_an_answer_arrives_in_order(framed, between):
     answer = between.join(frame.format(word) for frame, word in framed)
     words = "".join("".join(shown(piece.format) for piece in render(Body(answer))).split())
@@ -211,7 +211,7 @@ BODIES = st.builds(
 
 
 @given(BODIES, st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_card_of_any_content_fits_with_all_its_buttons(body, growing):
     pieces = render(body, growing=growing)
     assert pieces
@@ -224,7 +224,7 @@ def test_a_card_of_any_content_fits_with_all_its_buttons(body, growing):
 @given(
     st.lists(st.sampled_from(["Some words. ", "**bold** ", "\n\n", "\n- item ", "`code` ", "[link](https://e.org/x) "]))
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_growing_text_keeps_the_messages_that_are_full(parts):
     answer = "".join(parts) * (30_000 // max(1, len("".join(parts))))
     grown = [render(Body(answer[:size]), growing=True) for size in range(500, min(len(answer), 20_000), 1300)]

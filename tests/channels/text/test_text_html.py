@@ -147,19 +147,19 @@ def test_an_attack_becomes_harmless_text(markdown):
 @given(
     st.lists(st.sampled_from(ATTACKS), min_size=1, max_size=4), st.sampled_from(["", " ", "\n", "\n\n", "> ", "`", "|"])
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_attacks_that_are_joined_stay_harmless(attacks, between):
     Page(render(between.join(attacks)))
 
 
 @given(MARKDOWN)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_becomes_harmless_html(markdown):
     Page(render(markdown))
 
 
 @given(st.lists(st.tuples(FRAMES, WORDS), max_size=12), st.sampled_from([" ", "\n", "\n\n", ""]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_word_of_an_answer_arrives_in_order(framed, between):
     shown, place = Page(render(between.join(frame.format(word) for frame, word in framed))).words, 0
     for _, word in framed:

@@ -78,7 +78,7 @@ LIMITS = st.one_of(st.integers(16, 120), st.just(4096))
 
 
 @given(MARKDOWN, LIMITS, st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @example("`a`" * 300, 4096, False)
 @example("**a** " * 900, 4096, False)
 @example(">     code", 4096, False)
@@ -89,7 +89,7 @@ def test_no_piece_is_ever_one_that_telegram_refuses_or_changes(markdown, limit, 
 
 
 @given(MARKDOWN, LIMITS, st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_visible_character_is_lost_between_pieces(markdown, limit, growing):
     whole = telegram._formatted(markdown, growing).text
     pieces = render(markdown, limit, growing=growing)
@@ -107,7 +107,7 @@ CLUSTERS = st.lists(
 
 
 @given(CLUSTERS.map("".join), st.integers(24, 60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_cut_breaks_what_a_person_sees_as_one_character(words, limit):
     whole, place = telegram._formatted(words, False).text, 0
     starts = {0}
@@ -127,7 +127,7 @@ def test_no_cut_breaks_what_a_person_sees_as_one_character(words, limit):
     ),
     st.integers(40, 90),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_code_block_that_spans_pieces_is_a_code_block_in_each(lines, limit):
     code = "\n".join(lines)
     if not visible(code):
@@ -159,7 +159,7 @@ FRAMES = st.sampled_from([*INLINE, *BLOCK])
 
 
 @given(st.lists(st.tuples(FRAMES, WORDS), max_size=12), LIMITS, st.sampled_from([" ", "\n", "\n\n", ""]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_word_of_an_answer_arrives_in_order(framed, limit, between):
     shown = "".join(piece.text for piece in render(between.join(frame.format(word) for frame, word in framed), limit))
     shown, place = "".join(shown.split()), 0

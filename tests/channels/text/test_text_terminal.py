@@ -49,13 +49,13 @@ def test_a_text_cannot_drive_the_terminal(attack):
 
 
 @given(MARKDOWN, st.integers(20, 100))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_text_becomes_lines_without_control_characters(markdown, width):
     assert not CONTROL.search(shown(markdown, width))
 
 
 @given(st.lists(st.tuples(FRAMES, WORDS), max_size=12), st.sampled_from([" ", "\n", "\n\n", ""]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_word_of_an_answer_arrives_in_order(framed, between):
     words, place = "".join(shown(between.join(frame.format(word) for frame, word in framed), 80).split()), 0
     for _, word in framed:

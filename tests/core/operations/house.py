@@ -31,7 +31,7 @@ from storage.ids import new_id
 from storage.sealing import Owner
 from storage.tables import Agent, Chat, Conversation, Identity, InboxEntry, Reply, Role, Summary, Turn, User
 from storage.transactions import transaction
-from tests.clock import FakeClock
+from tests.clock import PATIENCE, FakeClock
 from tests.core.operations.tables import in_no_hurry
 
 ACCOUNT = "telegram:1"
@@ -231,7 +231,7 @@ class House:
             )
             self.clock.advance(1)
             await self.core.inbox.accept([inbound])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while await _is_busy(chat):  # noqa: ASYNC110 - the rows decide, and they tell nobody
                     await asyncio.sleep(0.01)
         entry = await InboxEntry.filter(event_id=str(number)).get()
