@@ -1,7 +1,6 @@
 """A town for scenarios: the service, a fake Telegram and a fake model in one loop, and people who talk to it."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +18,8 @@ from storage.clock import SystemClock
 from storage.faults import Step
 from storage.tables import InboundState, InboxEntry, Reply, ReplyState
 from storage.transactions import transaction
+from tests.clock import PATIENCE
+from tests.ports import free_port
 from tests.servers.openai import Asked, FakeOpenAI
 from tests.servers.telegram import TOKEN, FakeTelegram
 from tests.servers.telegram_people import How
@@ -33,13 +34,6 @@ NO_LIMITS: dict[str, Any] = {
 }
 SECRET = "hook-secret-of-the-tests"
 _PLACEHOLDER = "…"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class MovableClock(SystemClock):
@@ -133,7 +127,7 @@ class Town:
         assert self.service is not None
         return self.service._core
 
-    async def settled(self, timeout: float = 10.0) -> None:
+    async def settled(self, timeout: float = PATIENCE) -> None:
         """Wait until everything that people did was taken in and answered.
 
         Raises:
@@ -146,13 +140,13 @@ class Town:
         except TimeoutError as error:
             raise TimeoutError(f"still busy after {timeout} s\n{self.transcript()}") from error
 
-    async def resting(self, timeout: float = 10.0) -> None:
+    async def resting(self, timeout: float = PATIENCE) -> None:
         """Wait until everything that people did was taken in and nothing can be done about it just now."""
         async with asyncio.timeout(timeout):
             while self.telegram.updates.pending or self.core.lanes.active:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
 
-    async def taken_in(self, timeout: float = 10.0) -> None:
+    async def taken_in(self, timeout: float = PATIENCE) -> None:
         """Wait until everything that people did was taken in."""
         async with asyncio.timeout(timeout):
             while self.telegram.updates.pending:
@@ -241,17 +235,17 @@ class Talk:
         """Return the person in a new topic of this chat."""
         return Talk(self.town, self.chat, self.who, self.town.telegram.topic(self.chat, name), self.heard)
 
-    async def answers(self, timeout: float = 10.0) -> list[str]:
+    async def answers(self, timeout: float = PATIENCE) -> list[str]:
         """Wait until everything is answered; return what the bot says here that was not heard before."""
         return [shown.text for shown in await self.messages(timeout)]
 
-    async def answer(self, timeout: float = 10.0) -> str:
+    async def answer(self, timeout: float = PATIENCE) -> str:
         """Return the one new message of the bot."""
         texts = await self.answers(timeout)
         assert len(texts) == 1, f"expected one answer, not {texts}\n{self.town.transcript()}"
         return texts[0]
 
-    async def messages(self, timeout: float = 10.0) -> list[Shown]:
+    async def messages(self, timeout: float = PATIENCE) -> list[Shown]:
         """As `answers`, with everything that is seen of each message."""
         await self.town.settled(timeout)
         return self.fresh()
@@ -263,7 +257,7 @@ class Talk:
         self.heard |= {one.id for one in new}
         return new
 
-    async def sees(self, wanted: Callable[[list[str]], Any] | str, timeout: float = 10.0) -> list[str]:
+    async def sees(self, wanted: Callable[[list[str]], Any] | str, timeout: float = PATIENCE) -> list[str]:
         """Wait until what the bot shows here is as wanted (a text: contains it), and return it."""
 
         def there() -> list[str] | None:
