@@ -125,6 +125,7 @@ class Channel(Protocol):
         """Return the id of the message that was posted with `key`, None if it was not.
 
         Raises:
+            TryLater: it can't be known yet.
             Unsure: the platform gives no way to know.
         """
 

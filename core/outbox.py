@@ -114,24 +114,34 @@ class Outbox:
         """
         ready = pending.row.state is ReplyState.FINAL and any(p.state is PartState.DELETING for p in pending.parts)
         piece = READY if ready and part.number == 0 else PLACEHOLDER
+        lost = set[UUID]()
         while not part.message_id:
-            post = partial(self._post, held=held, target=target, pending=pending, part=part, piece=piece)
+            post = partial(self._post, held=held, target=target, pending=pending, part=part, piece=piece, lost=lost)
             part = await self._act(held, target, Urgency.NEW, post)
         return part
 
     async def _post(
-        self, channel: Channel, held: Held, target: Target, pending: Pending, part: Part, piece: Piece
+        self, channel: Channel, held: Held, target: Target, pending: Pending, part: Part, piece: Piece, lost: set[UUID]
     ) -> Part:
-        """Post a placeholder and store its id; where nobody can know whether it arrived, take another part."""
-        try:
-            async with calling(Step.CALL_POST):
-                message_id: str | None = await channel.post(target, piece, str(part.id))
-        except Unsure:
+        """Post a placeholder and store its id; where nobody can know whether it arrived, take another part.
+
+        Args:
+            lost: the parts that may have arrived: the platform is asked for them before they are posted again.
+        """
+        message_id: str | None = None
+        if part.id not in lost:
+            try:
+                async with calling(Step.CALL_POST):
+                    message_id = await channel.post(target, piece, str(part.id))
+            except Unsure:
+                lost.add(part.id)
+        if part.id in lost:
             try:
                 message_id = await channel.find(target, str(part.id))
             except Unsure:
                 log.warning("a placeholder may be orphaned", extra={"part": str(part.id)})
                 return await self._replace(held, pending, part, PartState.ORPHANED)
+            lost.remove(part.id)
         if message_id is not None:
             async with held.commit(Step.PART_RESERVED):
                 await Part.filter(id=part.id).update(message_id=message_id, state=PartState.RESERVED)
@@ -146,8 +156,9 @@ class Outbox:
         found: dict[UUID, tuple[PartState, str]] = {}
         for part in await Part.filter(reply__lane_id=held.id, state=PartState.RESERVING).prefetch_related("reply"):
             target = target_of(held, chat, part.reply.answers, part.reply.only_for)
+            find = partial(_find, target=target, part=part)
             try:
-                message_id = await self.channel(target).find(target, str(part.id))
+                message_id = await self._act(held, target, Urgency.NEW, find)
             except Unsure:
                 found[part.id] = (PartState.ORPHANED, "")
             else:
@@ -318,10 +329,7 @@ class Outbox:
         self, held: Held, target: Target, pending: Pending, part: Part | None, number: int, piece: Piece
     ) -> bool:
         """Post a piece that can't be repeated; return whether it is known to have arrived."""
-        if part is not None and part.state is PartState.SENDING:
-            settled = await self._settle(held, self.channel(target), target, part)
-            if settled is not None:
-                return settled
+        lost = part is not None and part.state is PartState.SENDING
         if part is None or part.state is PartState.PENDING:
             async with held.commit(Step.PART_SENDING):
                 if part is None:
@@ -332,12 +340,18 @@ class Outbox:
         sending = part
 
         async def post(channel: Channel) -> bool | None:
-            try:
-                async with calling(Step.CALL_POST):
-                    message_id = await channel.post(target, piece, str(sending.id))
-            except Unsure:
-                return await self._settle(held, channel, target, sending)
-            return await self._sent(held, sending, message_id, PartState.SENT)
+            nonlocal lost
+            if not lost:
+                try:
+                    async with calling(Step.CALL_POST):
+                        message_id = await channel.post(target, piece, str(sending.id))
+                except Unsure:
+                    lost = True
+                else:
+                    return await self._sent(held, sending, message_id, PartState.SENT)
+            settled = await self._settle(held, channel, target, sending)
+            lost = False
+            return settled
 
         while True:
             arrived = await self._act(held, target, Urgency.FINAL, post)
@@ -357,6 +371,10 @@ class Outbox:
             await Part.filter(id=part.id).update(message_id=message_id, state=state)
         part.message_id, part.state = message_id, state
         return state is PartState.SENT
+
+
+async def _find(channel: Channel, target: Target, part: Part) -> str | None:
+    return await channel.find(target, str(part.id))
 
 
 _UNCERTAIN = "says that another may not have arrived"

@@ -1,6 +1,9 @@
 """Slack's limits: they are kept, and where Slack asks for a pause it gets one."""
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from tests.scenarios.slack_town import SlackTown
 from tests.servers.slack_limits import Limits
@@ -54,3 +57,18 @@ async def test_answers_that_got_lost_on_the_way_are_not_shown_twice(slack: Slack
     await ann.command("/prowex status")
     texts = await ann.answers()
     assert len(texts) == 2
+
+
+@pytest.mark.parametrize("trouble", [{"status": 503}, {"status": 429, "error": "ratelimited", "retry_after": 1}])
+async def test_what_may_have_arrived_is_asked_for_until_slack_can_tell(
+    slack: SlackTown, trouble: dict[str, Any]
+) -> None:
+    ann = slack.direct("Ann")
+    slack.slack.faults.drop_answers("chat.postMessage")
+    slack.slack.faults.fail("conversations.history", count=2, **trouble)
+    await ann.command("/prowex status")
+    assert "Model" in await ann.answer()
+    slack.slack.faults.drop_answers("chat.postMessage")
+    slack.slack.faults.fail("conversations.history", count=2, **trouble)
+    await ann.say("hi")
+    assert await ann.answer() == "echo: hi"
