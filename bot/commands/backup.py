@@ -60,7 +60,7 @@ async def save(settings: Settings, clock: Clock, to: Path, keys: Path) -> Writte
     Raises:
         Stop: it can't be done, and what was begun is removed.
     """
-    if to == keys.parent or to in keys.parents:
+    if to == keys or to in keys.parents:
         raise Stop(f"{keys} lies with the backup, and whoever has both can read everything: name another place.")
     try:
         address = address_of(settings.database)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.access_log import AccessLogger
 from bot.stop import Stop
@@ -102,6 +103,7 @@ async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int
     Raises:
         Stop: the address can't be listened on; says why and what to do.
     """
+    logging.getLogger("aiohttp.server").addFilter(_is_no_junk)
     runner = web.AppRunner(app, access_log_class=AccessLogger, access_log=log, shutdown_timeout=_LAST_REQUESTS_SECONDS)
     await runner.setup()
     try:
@@ -112,6 +114,11 @@ async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int
         yield cast(int, runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+def _is_no_junk(record: logging.LogRecord) -> bool:
+    """Leave out what anybody can cause by sending what is no HTTP: the access log has its line."""
+    return not isinstance(record.exc_info[1] if record.exc_info else None, HttpProcessingError)
 
 
 def _refused(error: OSError, host: str, port: int) -> str:

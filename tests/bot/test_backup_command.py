@@ -116,7 +116,7 @@ async def test_without_a_place_it_goes_beside_the_data_folder(prowex, used, tmp_
 
 
 async def test_the_keys_may_not_lie_with_the_backup(prowex, used, place):
-    for keys in (place / "keys", place / "deep" / "keys"):
+    for keys in (place, place / "keys", place / "deep" / "keys"):
         with refused("name another place"):
             await prowex("backup", "--to", str(place), "--keys", str(keys), settings=used)
     assert not place.exists()

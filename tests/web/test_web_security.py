@@ -1,5 +1,7 @@
 """What stands before every page: forged requests, foreign hosts, headers, other people's things."""
 
+import asyncio
+import logging
 from uuid import uuid4
 
 import aiohttp
@@ -367,3 +369,22 @@ async def test_a_port_that_is_taken_stops_the_start_with_a_sentence(site):
     with pytest.raises(Stop, match=r"no address 192\.0\.2\.1.*PROWEX_HOST"):
         async with serve(aiohttp.web.Application(), "192.0.2.1", 0):
             pass
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+async def test_junk_is_answered_and_fills_no_log(site, caplog, junk):
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(junk)
+    assert (await reader.readline()).split()[1] == b"400"
+    writer.close()
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+    assert "127.0.0.1" not in caplog.text
