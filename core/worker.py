@@ -82,6 +82,7 @@ class Worker:
         else:
             run = await self._turns.begin(held, chat, choice.batch)
             await self._turns.run(held, run, then=self._release_if_idle)
+            return not held.released  # what was summarised is shown before anything else is answered
         return False
 
     async def _wait_in_turn(self, held: Held, choice: Choice) -> None:

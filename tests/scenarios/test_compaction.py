@@ -70,6 +70,18 @@ async def test_a_conversation_that_becomes_long_is_summarised_and_shown(
     ]  # fmt: skip
 
 
+async def test_the_summary_is_shown_before_what_was_written_meanwhile_is_answered(
+    chat: Talk, town: Town, summaries: Summaries
+) -> None:
+    await talk_long(chat, 8)
+    await chat.say("and now? [[first=0.5]]")
+    await chat.sees("…")
+    await chat.say("and then?")
+    answer, told, after = await chat.answers()
+    assert (answer, after) == ("echo: and now?", "echo: and then?")
+    assert SHOWN in told
+
+
 async def test_the_summary_stays_until_it_is_too_long_again_and_the_next_takes_it_up(
     chat: Talk, town: Town, summaries: Summaries
 ) -> None:
