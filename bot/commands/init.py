@@ -75,8 +75,8 @@ async def main(args: Namespace, settings: None) -> int:
         await _interview(values, changes, check=not args.no_check)
     result = Settings.load(None, {variable(field): value for field, value in (values | changes).items()})
     try:
-        env_file.update(path, {variable(field): value for field, value in changes.items()})
         result.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        env_file.update(path, {variable(field): value for field, value in changes.items()})
     except OSError as error:
         raise Stop(f"{error.filename or path} can't be written ({error.strerror}); check who owns it.") from None
     _farewell(path, result)

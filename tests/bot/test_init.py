@@ -192,6 +192,13 @@ async def test_a_wrong_value_stops_it_and_nothing_is_written(home):
     assert list(home.iterdir()) == []
 
 
+def test_a_data_folder_that_can_not_be_made_leaves_no_settings_behind(home, capsys):
+    (home / "taken").write_text("a file")
+    assert prowex(["init", "--non-interactive", "--data-dir", "taken/data"]) == 1
+    assert capsys.readouterr().err.startswith(f"{home}/taken/data can't be written (")
+    assert os.listdir(home) == ["taken"]
+
+
 def test_without_a_terminal_it_says_how_to_go_on(home, capsys):
     with open(os.devnull) as nothing:
         stdin, sys.stdin = sys.stdin, nothing
@@ -250,9 +257,12 @@ async def test_ctrl_c_ends_the_questions_at_once_and_nothing_is_written(home, le
     process, terminal = await opened("init")
     for question in leave_out:
         await terminal.answer(question, "")
-    await terminal.answer("Address of a server" if leave_out else "Telegram bot token", "\x03", end="")
-    async with asyncio.timeout(60):
-        assert await process.wait() == 130
+    await terminal.answer("Address of a server" if leave_out else "Telegram bot token", "", end="")
+    ending = asyncio.create_task(process.wait())
+    while not ending.done():  # a key that is pressed before Python has begun to read is not noticed
+        os.write(terminal.master, b"\x03")
+        await asyncio.wait([ending], timeout=10)
+    assert ending.result() == 130
     os.close(terminal.master)
     assert "nothing was written" in terminal.seen
     assert os.listdir(home) == []
