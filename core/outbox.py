@@ -106,14 +106,16 @@ class Outbox:
 
     # placeholders
 
-    async def reserve(self, held: Held, target: Target, pending: Pending, part: Part) -> Part:
-        """Post a placeholder for `part` and store its id; return the part, or the one that took its place.
+    async def reserve(
+        self, held: Held, target: Target, pending: Pending, part: Part, piece: Piece | None = None
+    ) -> Part:
+        """Post a placeholder for `part`, or `piece`, and store its id; return the part, or the one that took its place.
 
         Raises:
             Refused, LaneLost.
         """
         ready = pending.row.state is ReplyState.FINAL and any(p.state is PartState.DELETING for p in pending.parts)
-        piece = READY if ready and part.number == 0 else PLACEHOLDER
+        piece = piece or (READY if ready and part.number == 0 else PLACEHOLDER)
         lost = set[UUID]()
         while not part.message_id:
             post = partial(self._post, held=held, target=target, pending=pending, part=part, piece=piece, lost=lost)
@@ -196,15 +198,23 @@ class Outbox:
     async def fill(
         self, held: Held, target: Target, pending: Pending, number: int, piece: Piece, urgency: Urgency
     ) -> None:
-        """Make part `number` show `piece`; a placeholder that somebody deleted is reserved anew."""
-        while True:
+        """Make part `number` show `piece`; a placeholder that somebody deleted is reserved anew.
+
+        Where what was posted just now is gone too, nothing can be edited: the piece is posted instead.
+
+        Raises:
+            Refused: `piece` is still growing, and nothing can be edited.
+            LaneLost.
+        """
+        for tried in (False, True):
             part = await self.place_for(held, target, pending, number)
             try:
-                await self._edit(held, target, urgency, part, piece)
-            except Gone:
-                await self._replace(held, pending, part, PartState.DELETED)
-            else:
-                return
+                return await self._edit(held, target, urgency, part, piece)
+            except Gone as gone:
+                if tried and urgency is Urgency.GROWING:
+                    raise Refused("messages can't be edited here") from gone
+                part = await self._replace(held, pending, part, PartState.DELETED)
+        await self.reserve(held, target, pending, part, piece)
 
     async def _edit(self, held: Held, target: Target, urgency: Urgency, part: Part, piece: Piece) -> None:
         async def edit(channel: Channel) -> None:

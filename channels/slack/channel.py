@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -24,7 +25,7 @@ log = logging.getLogger("prowex.slack")
 
 EPHEMERAL = "ephemeral:"
 """Begins the id of a message that one person saw: it can't be changed or found again."""
-_REFUSED_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+_REFUSED_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 
 _Send = Callable[[str, list[dict[str, Any]]], Awaitable[Any]]
 
@@ -114,7 +115,7 @@ class SlackChannel:
         piece, source = unmarked(piece)
         shown = await self._streams.grow(channel, message_id, source)
         if shown is None:
-            await self._update(channel, message_id, piece)
+            await self._update(target, message_id, piece)
         if shown != "":
             await self._end_status(target)
 
@@ -172,15 +173,21 @@ class SlackChannel:
 
         return await _formatted(piece, send)
 
-    async def _update(self, channel: str, ts: str, piece: Piece) -> None:
+    async def _update(self, target: Target, ts: str, piece: Piece) -> None:
+        channel, _ = _place(target)
         key = self._streams.key(channel, ts)
 
         async def send(words: str, blocks: list[dict[str, Any]]) -> Any:
             metadata = metadata_of(key) if key else None
             return await self._client.chat_update(channel=channel, ts=ts, text=words, blocks=blocks, metadata=metadata)
 
-        async with translated(posting=False):
-            await self._streams.replace(channel, ts, lambda: _formatted(piece, send))
+        try:
+            async with translated(posting=False):
+                await self._streams.replace(channel, ts, lambda: _formatted(piece, send))
+        except Gone:
+            with suppress(Refused):  # it may be there, closed to edits: nothing is to stand beside what takes its place
+                await self.delete(target, ts)
+            raise
 
     # what one person alone is shown
 

@@ -72,3 +72,22 @@ async def test_what_may_have_arrived_is_asked_for_until_slack_can_tell(
     slack.slack.faults.fail("conversations.history", count=2, **trouble)
     await ann.say("hi")
     assert await ann.answer() == "echo: hi"
+
+
+@pytest.mark.parametrize("closed", ["edit_window_closed", "cant_update_message"])
+async def test_where_nothing_can_be_edited_an_answer_is_posted_alone(slack: SlackTown, closed: str) -> None:
+    slack.slack.faults.fail("chat.update", closed, count=None)
+    ann = slack.direct("Ann")
+    await ann.say("hi")
+    assert await ann.answer() == "echo: hi"
+    await ann.say("[[tokens=20 delay=0.2]]")
+    assert len(await ann.answers(30)) == 1
+    assert len(ann.shows()) == 2
+    assert len(slack.slack.journal.of("chat.postMessage")) < 12
+
+
+async def test_a_text_that_is_too_long_with_its_blocks_is_shown_without_them(slack: SlackTown) -> None:
+    slack.slack.faults.fail("chat.update", "msg_too_long")
+    ann = slack.direct("Ann")
+    await ann.say("hi")
+    assert await ann.answer() == "echo: hi"
