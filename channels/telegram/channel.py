@@ -108,7 +108,7 @@ class TelegramChannel:
                 self._follow(target, moved)
                 raise Gone from moved
             except TelegramBadRequest as error:
-                if "message is not modified" not in error.message.lower():
+                if not _says(error, "message is not modified"):
                     raise
 
     async def delete(self, target: Target, message_id: str) -> None:
@@ -119,7 +119,7 @@ class TelegramChannel:
             except TelegramMigrateToChat as moved:
                 self._follow(target, moved)
             except TelegramBadRequest as error:
-                if "message to delete not found" not in error.message.lower():
+                if not _says(error, "message to delete not found", *_NO_SUCH_ID):
                     raise
 
     async def find(self, target: Target, key: str) -> str | None:
@@ -224,6 +224,8 @@ class TelegramChannel:
 
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_NO_SUCH_ID = ("message_id_invalid",)
+"""What Telegram says, in some chats, in place of "not found"."""
 
 
 async def _formatted(piece: Piece, send: Callable[[list[MessageEntity] | None], Awaitable[str]]) -> str:
@@ -233,7 +235,7 @@ async def _formatted(piece: Piece, send: Callable[[list[MessageEntity] | None], 
     try:
         return await send([MessageEntity.model_validate(entity) for entity in piece.format])
     except TelegramBadRequest as error:
-        if "not modified" in error.message.lower() or "not found" in error.message.lower():
+        if _says(error, "not modified", "not found", *_NO_SUCH_ID):
             raise
         log.warning("the platform refused a text's formatting", extra={"reason": _reason(error)})
         return await send(None)
@@ -256,6 +258,10 @@ def _keyboard(piece: Piece) -> InlineKeyboardMarkup | None:
         return None
     rows = [[InlineKeyboardButton(text=b.label, callback_data=b.command) for b in row] for row in piece.buttons]
     return InlineKeyboardMarkup(inline_keyboard=rows)
+
+
+def _says(error: TelegramBadRequest, *words: str) -> bool:
+    return any(each in error.message.lower() for each in words)
 
 
 def _reason(error: TelegramAPIError) -> str:
@@ -285,8 +291,7 @@ async def _translated(*, posting: bool) -> AsyncIterator[None]:
     except (TelegramForbiddenError, TelegramEntityTooLarge, TelegramMigrateToChat) as error:
         raise Refused(_reason(error)) from error
     except TelegramBadRequest as error:
-        message = error.message.lower()
-        if "message to edit not found" in message or "message can't be edited" in message:
+        if _says(error, "message to edit not found", "message can't be edited", *_NO_SUCH_ID):
             raise Gone from error
         raise Refused(_reason(error)) from error
     except TelegramAPIError as error:
