@@ -157,7 +157,7 @@ async def test_a_placeholder_that_the_person_deleted_is_made_anew(chat: Talk, to
 
 
 async def test_a_deleted_placeholder_is_made_anew_whatever_telegram_calls_it(chat: Talk, town: Town) -> None:
-    await chat.say("**hi** [[hold]]")
+    await chat.say("hi [[hold]]")
     await chat.sees("…")
     await town.telegram.delete(list(chat.chat.messages.values())[-1])
     town.telegram.faults.fail("editMessageText", 400, "Bad Request: MESSAGE_ID_INVALID", count=1)
