@@ -134,7 +134,7 @@ async def test_the_theme_is_kept_in_this_browser(person, shots):
 
 async def test_nothing_is_wider_than_a_phone(person, shots):
     page, chats = person.page, person.world.chats
-    await page.set_viewport_size({"width": 360, "height": 740})
+    await page.set_viewport_size({"width": 320, "height": 640})
     await person.enter()
     assert await person.overflow() == 0
     await shots(page, "phone-empty")
@@ -293,7 +293,19 @@ async def test_signing_out_elsewhere_is_told_and_loses_no_words(person, monkeypa
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="Send again")).to_be_visible()
     assert await person.texts() == ["Too late?"]
-    await expect(page.get_by_role("link", name="Sign in again")).to_be_visible()
+    async with page.context.expect_page() as opening:
+        await page.get_by_role("link", name="Sign in again").click()
+    elsewhere = await opening.value
+    await expect(elsewhere.get_by_role("heading", name="Sign in")).to_be_visible()
+    await elsewhere.goto(await person.world.link())
+    await expect(elsewhere.get_by_role("heading", name="You are signed in")).to_be_visible()
+    await elsewhere.close()
+    await page.evaluate("dispatchEvent(new Event('focus'))")  # without a screen no window is in front
+    await expect(page.get_by_text("You were signed out.")).to_be_hidden()
+    await page.get_by_role("button", name="Send again").click()
+    assert (await person.heard(1)).text == "Too late?"
+    await person.world.chats.answer(person.me, Body("Just in time."))
+    await expect(person.log.get_by_text("Just in time.")).to_be_visible()
     person.complaints.clear()  # the 401 is written to the console
 
 

@@ -5,7 +5,7 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const log = $("log"), scroller = $("scroller"), composer = $("composer"), box = $("text"), problem = $("problem");
-  const formToken = document.querySelector('meta[name="form-token"]').content;
+  let formToken = document.querySelector('meta[name="form-token"]').content;
   const pause = (ms) => new Promise((resume) => setTimeout(resume, ms));
   let wake = () => {};
 
@@ -26,7 +26,9 @@
     toEnd();
     box.focus();
   });
-  new ResizeObserver(() => follows && toEnd()).observe(scroller);
+  const sizes = new ResizeObserver(() => follows && toEnd());
+  sizes.observe(scroller);
+  sizes.observe(log);
 
   // Messages
 
@@ -236,13 +238,31 @@
     $("connection").hidden = false;
   }
 
+  // Who signs in does so in another tab: what was written here and not kept yet stays.
+
+  let isOut = false;
   function signedOut() {
+    isOut = true;
     clearTimeout(offline);
     notice("You were signed out. ");
     const link = document.createElement("a");
     link.href = "/login";
+    link.target = "_blank";
     link.textContent = "Sign in again";
     $("connection").append(link);
+  }
+
+  async function comeBack() {
+    const page = await fetch("/chat").catch(() => null);
+    if (!page || !page.ok || page.redirected) return;
+    const found = new DOMParser().parseFromString(await page.text(), "text/html").querySelector('meta[name="form-token"]');
+    if (!found || !isOut) return;
+    formToken = found.content;
+    isOut = false;
+    listen(0);
+  }
+  for (const name of ["focus", "visibilitychange"]) {
+    window.addEventListener(name, () => { if (isOut && !document.hidden) comeBack(); });
   }
 
   // Sending: in order, one at a time, again and again under the same id until the server has it.
@@ -380,7 +400,7 @@
 
   addEventListener("online", () => wake());
   addEventListener("beforeunload", (event) => {
-    if (unsent.length || [...log.querySelectorAll("form.asked")].some(forms.isEdited)) event.preventDefault();
+    if (unsent.length || log.querySelector("[data-unsent]") || [...log.querySelectorAll("form.asked")].some(forms.isEdited)) event.preventDefault();
   });
 
   // The composer
