@@ -14,12 +14,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.checks import Finding, State, machine, ok
+from bot.checks import Finding, State, machine, ok, outside
 from bot.commands import doctor as command
 from bot.doctor import examine
 from bot.service import open_service
 from bot.settings import Settings
 from storage.keyring import KeyRing
+from tests.clock import PATIENCE
 from tests.conftest import DIALECT
 from tests.ports import free_port
 from tests.servers.anthropic import FakeAnthropic
@@ -38,6 +39,11 @@ FAMILIES = ("SLACK_", "ANTHROPIC_", "GEMINI_", "GOOGLE_")
 def no_keys_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(FAMILIES)]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def no_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "SECONDS", PATIENCE)
 
 
 def write_env(**settings: object) -> None:
@@ -179,7 +185,7 @@ async def test_what_a_server_refuses_is_a_problem_without_the_secret(
 
 async def test_what_does_not_answer_is_a_problem(bare_home, telegram, openai):
     await telegram.refuse()
-    nowhere = "http://127.0.0.1:1"
+    nowhere = f"http://127.0.0.1:{free_port()}"
     states = await found(
         TELEGRAM_BOT_TOKEN=TOKEN,
         TELEGRAM_API_URL=telegram.url,
@@ -330,7 +336,9 @@ async def test_a_database_of_another_version_is_told_apart(used):
 
 
 async def test_a_database_that_does_not_answer_is_a_problem_without_its_password(bare_home):
-    database = (await found(DATABASE_URL="postgres://me:hunter22@127.0.0.1:1/prowex", PROWEX_PORT=0))["database"]
+    database = (await found(DATABASE_URL=f"postgres://me:hunter22@127.0.0.1:{free_port()}/prowex", PROWEX_PORT=0))[
+        "database"
+    ]
     assert database.state is State.PROBLEM
     assert "hunter22" not in database.text
 

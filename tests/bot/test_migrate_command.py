@@ -13,6 +13,7 @@ from bot.settings import Settings
 from bot.stop import Stop
 from storage.clock import SystemClock
 from storage.database import open_database
+from tests.ports import free_port
 
 GOOD = {
     "sqlite": "CREATE TABLE later (id INTEGER PRIMARY KEY); INSERT INTO later VALUES (7);",
@@ -104,7 +105,9 @@ async def test_a_newer_database_is_refused_with_a_sentence(prowex, settings, his
 
 
 async def test_a_database_that_does_not_answer_is_told_apart_from_work_to_do(prowex, bare_home, data_dir):
-    settings = Settings.model_validate({"data_dir": data_dir, "database_url": "postgres://me:hunter22@127.0.0.1:1/x"})
+    settings = Settings.model_validate(
+        {"data_dir": data_dir, "database_url": f"postgres://me:hunter22@127.0.0.1:{free_port()}/x"}
+    )
     with pytest.raises(Stop, match="does not answer at 127") as stop:
         await prowex("migrate", "--check", settings=settings)
     assert stop.value.code == 2

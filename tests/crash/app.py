@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.clock import PATIENCE
 from tests.crash.zygote import Process, Zygote
 from tests.ports import free_port
 
@@ -120,7 +121,7 @@ class App:
         assert self.process is not None
         self.process.signal(number)
 
-    async def end(self, timeout: float = 40.0) -> float:
+    async def end(self, timeout: float = 120.0) -> float:
         """Ask for a good end until there is one, however often it is killed on its way; return seconds it took."""
         started = time.monotonic()
         self._ending = True
@@ -148,7 +149,7 @@ class App:
                 return
             await asyncio.sleep(0.03)
 
-    async def up(self, timeout: float = 20.0) -> None:
+    async def up(self, timeout: float = PATIENCE) -> None:
         """Wait until it listens."""
         async with asyncio.timeout(timeout):
             while True:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tests.crash.echo import Echo, new_token, read_answers
 from tests.crash.oracle import FAILED, NOTICE, STOPPED, Said, Seen
 
-ANSWERED_WITHIN = 60.0
+ANSWERED_WITHIN = 120.0
 PICTURE = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c636060606000000005000167a1d5d60000000049454e44ae426082"

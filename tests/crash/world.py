@@ -231,7 +231,7 @@ class World:
             tuple(tuple((seen.id, seen.text) for seen in one.seen()) for one in self.people),
         )
 
-    async def rest(self, timeout: float = 60.0) -> bool:
+    async def rest(self, timeout: float = 120.0) -> bool:
         """Wait until nothing is missing and nothing moves any more; return whether that came."""
         deadline = time.monotonic() + timeout
         before, since = self._state(), time.monotonic()
@@ -244,11 +244,11 @@ class World:
             if calm > CALM and not self.platform.pending():
                 if not any(self.verdict_of(one).violations for one in self.people):
                     return True
-                if calm > 12.0:
+                if calm > 30.0:
                     return False
         return False
 
-    async def finish(self, timeout: float = 60.0) -> Verdict:
+    async def finish(self, timeout: float = 120.0) -> Verdict:
         """Wait for rest, end the product well, and judge everything."""
         verdict = Verdict()
         with contextlib.suppress(TimeoutError):

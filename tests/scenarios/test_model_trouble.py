@@ -9,6 +9,7 @@ from core import turns
 from core.providers import retry
 from core.providers.port import MOST_TOKENS
 from storage.tables import Usage
+from tests.ports import free_port
 from tests.scenarios.town import Talk, Town, words_of
 from tests.servers.openai_script import Plan
 
@@ -68,7 +69,7 @@ async def test_a_wrong_key_is_told_and_not_tried_again(chat: Talk, town: Town) -
 
 
 async def test_a_model_that_cannot_be_reached_is_told(chat: Talk, town: Town) -> None:
-    await town.restart(openai_base_url="http://127.0.0.1:1/v1")
+    await town.restart(openai_base_url=f"http://127.0.0.1:{free_port()}/v1")
     await chat.say("hi")
     [message] = await chat.messages()
     assert "could not be reached" in message.text

@@ -21,6 +21,7 @@ from storage.database import (
 from storage.faults import Step
 from storage.tables import Counter
 from storage.transactions import transaction
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg", "asyncpg"])
@@ -54,8 +55,9 @@ async def test_a_wrong_address_is_a_sentence_without_the_password(url: str) -> N
 
 
 async def test_a_server_that_does_not_answer_is_a_sentence() -> None:
-    with pytest.raises(DatabaseError, match=r"does not answer at 127\.0\.0\.1:1\. Is it running"):
-        async with open_database("postgres://anna:s3cret@127.0.0.1:1/x"):
+    port = free_port()
+    with pytest.raises(DatabaseError, match=rf"does not answer at 127\.0\.0\.1:{port}\. Is it running"):
+        async with open_database(f"postgres://anna:s3cret@127.0.0.1:{port}/x"):
             pass
 
 

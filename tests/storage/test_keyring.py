@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from storage.keyring import KeyRing, KeyRingError
+from tests.clock import PATIENCE
 
 GOOD = base64.b64encode(bytes(range(32))).decode()
 
@@ -169,6 +170,6 @@ def test_processes_that_start_at_once_end_with_one_ring(data_dir: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    said = {process.communicate(timeout=30)[0] for process in starts}
+    said = {process.communicate(timeout=PATIENCE)[0] for process in starts}
     assert said == {KeyRing.open(path).hmac("a", "b") + "\n"}
     assert [found.name for found in data_dir.iterdir()] == ["keyring.json"]

@@ -183,16 +183,13 @@ async def test_what_a_model_writes_does_nothing(person):
     assert await person.log.locator("script, img").count() == 0
 
 
-async def test_files_go_along(person):
+async def test_files_go_along(person, tmp_path):
     page = person.page
     await person.enter()
-    await page.locator("#file").set_input_files(
-        [
-            {"name": "plan.txt", "mimeType": "text/plain", "buffer": b"the plan"},
-            {"name": "huge.bin", "mimeType": "application/octet-stream", "buffer": b"x" * (20 * 1024 * 1024 + 1)},
-            {"name": "ro\"ute's.txt", "mimeType": "text/plain", "buffer": b"there"},
-        ]
-    )
+    sizes = {"plan.txt": 8, "huge.bin": 20 * 1024 * 1024 + 1, "ro\"ute's.txt": 5}
+    for name, size in sizes.items():
+        (tmp_path / name).write_bytes(b"x" * size)
+    await page.locator("#file").set_input_files([tmp_path / name for name in sizes])
     await expect(page.get_by_role("alert")).to_contain_text("“huge.bin” is larger than 20 MB")
     await page.get_by_role("button", name="Remove plan.txt").wait_for()
     await person.box.fill("Have a look")

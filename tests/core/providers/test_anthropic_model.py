@@ -30,6 +30,7 @@ from core.providers.port import (
     ToolCall,
     ToolDefinition,
 )
+from tests.ports import free_port
 from tests.servers.anthropic import FakeAnthropic
 from tests.servers.openai_script import Call, Plan
 
@@ -406,8 +407,7 @@ async def test_an_unknown_model_is_refused(model: AnthropicModel) -> None:
 
 
 async def test_a_server_that_is_not_there_could_not_be_reached() -> None:
-    async with FakeAnthropic() as gone:
-        model = AnthropicModel(KEY, gone.url)
+    model = AnthropicModel(KEY, f"http://127.0.0.1:{free_port()}")
     with pytest.raises(ModelBusy, match="could not be reached"):
         await events_of(model, asking("hi"))
     with pytest.raises(ModelBusy, match="could not be reached"):

@@ -32,6 +32,7 @@ from core.providers.port import (
     ToolCall,
     ToolDefinition,
 )
+from tests.ports import free_port
 from tests.servers.google import FakeGoogle
 from tests.servers.google_rules import SKIP
 from tests.servers.openai_script import Call, Plan
@@ -436,8 +437,7 @@ async def test_an_unknown_model_is_refused(server: FakeGoogle, model: GoogleMode
 
 
 async def test_a_server_that_is_not_there_could_not_be_reached_and_is_not_tried_again() -> None:
-    async with FakeGoogle() as gone:
-        model = GoogleModel("", gone.url)
+    model = GoogleModel("", f"http://127.0.0.1:{free_port()}")
     async with asyncio.timeout(5):
         with pytest.raises(ModelBusy, match="could not be reached"):
             await events_of(model, asking("hi"))

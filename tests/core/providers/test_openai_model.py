@@ -27,6 +27,7 @@ from core.providers.port import (
     ToolCall,
     ToolDefinition,
 )
+from tests.ports import free_port
 from tests.servers.openai import FakeOpenAI
 from tests.servers.openai_script import Call, Plan
 
@@ -280,8 +281,7 @@ async def test_an_unknown_model_is_refused(model: OpenAIModel) -> None:
 
 
 async def test_a_server_that_is_not_there_could_not_be_reached() -> None:
-    async with FakeOpenAI() as gone:
-        model = OpenAIModel("", gone.url)
+    model = OpenAIModel("", f"http://127.0.0.1:{free_port()}/v1")
     with pytest.raises(ModelBusy, match="could not be reached"):
         await events_of(model, asking("hi"))
     with pytest.raises(ModelBusy, match="could not be reached"):
