@@ -15,6 +15,7 @@ from core.operations.registry import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+HANDBOOK = "\n".join(path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("core/handbook/*.md")))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 RENEW = "renew it: .venv/bin/python -m bot.environment --write"
 
@@ -41,20 +42,26 @@ def test_every_command_of_the_command_line_is_in_readme(name):
     assert f"| `prowex {name}` |" in README
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_command_line_is_in_the_handbook(name):
+    assert f"| `prowex {name}` |" in HANDBOOK
+
+
 def test_readme_names_no_command_that_does_not_exist():
     assert set(re.findall(r"`prowex ([a-z-]+)", README)) <= set(COMMANDS)
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(re.findall(r"`make ([a-z]+)`", README)) <= set(targets)
+    assert set(re.findall(r"`make ([a-z]+)`", README)) == {target for target in targets if "-" not in target}
 
 
-def test_readme_names_exactly_the_chat_commands_there_are():
+def test_readme_and_the_handbook_name_exactly_the_chat_commands_there_are():
     for module in pkgutil.iter_modules(core.operations.__path__):
         importlib.import_module(f"core.operations.{module.name}")
     known = {operation.alias for operation in OPERATIONS.values() if operation.alias and not operation.hidden}
-    shown = set(re.findall(r"^\| `/([a-z]+)` \|", README, re.MULTILINE))
     assert {"start", "help", "new", "stop"} <= known
-    assert shown - {o.alias for o in OPERATIONS.values()} == set()
-    assert known - shown == set()
+    for text in (README, HANDBOOK):
+        shown = set(re.findall(r"^\| `/([a-z]+)` \|", text, re.MULTILINE))
+        assert shown - {o.alias for o in OPERATIONS.values()} == set()
+        assert known - shown == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
