@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def main(args: argparse.Namespace, settings: None) -> int:
     """Print the manifest as JSON."""
     url = (args.public_url or "").strip().rstrip("/")
-    if url and (urlsplit(url).scheme != "https" or not urlsplit(url).hostname):
-        raise Stop("--public-url must start with https://, because Slack calls nothing else.")
+    parts = urlsplit(url)
+    if url and (parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment):
+        raise Stop("--public-url must be https:// and a host, because Slack calls nothing else.")
     sys.stdout.write(json.dumps(manifest(url), indent=2) + "\n")
     return 0

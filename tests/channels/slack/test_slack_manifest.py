@@ -89,6 +89,10 @@ def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == manifest("https://prowex.example.org")
 
 
-def test_an_address_that_slack_would_not_call_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["slack-manifest", "--public-url", "http://prowex.example.org"]) != 0
+@pytest.mark.parametrize(
+    "address",
+    ["http://prowex.example.org", "https://", "https://u:p@prowex.example.org", "https://prowex.example.org/?a=b"],
+)
+def test_an_address_that_slack_would_not_call_is_refused(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["slack-manifest", "--public-url", address]) != 0
     assert "https://" in capsys.readouterr().err
