@@ -15,6 +15,9 @@ _BRACKET_MATH = re.compile(r"\\\[((?:(?!\n[ \t]*\n|\\\[)[^`])+?)\\\]|\\\(((?:(?!
 _FORMULA = re.compile(r"\\[A-Za-z]+|[\^_={}+<>]")
 _DEFINITION = re.compile(r"^([ >\t]{0,20}(?:[-*+][ \t]{1,4})?)(\[([^\]\[\n\\^][^\]\[\n\\]{0,199})\]:)", re.M)
 _REFERENCE = re.compile(r"\[([^\]\[\n\\]{1,200})\](?![:(])")
+_DELIMITERS = re.compile(r"^[ >\t]{0,20}(?:[-*+][ \t]{1,4})?\|?[ \t]*:?-+:?[ \t]*(?:\||$)", re.M)
+_SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:.+?)(?<!`)\1(?!`)")
+_PIPE = re.compile(r"(?<!\\)\|")
 _FENCE = re.compile(r"^[ >\t]{0,20}(`{3,}|~{3,})", re.M)
 
 
@@ -25,9 +28,10 @@ def is_formula(text: str) -> bool:
 
 
 def prepared(markdown: str, *, math: bool = False, growing: bool = False) -> str:
-    r"""Return `markdown` with definitions that nobody refers to as plain text.
+    r"""Return `markdown` with definitions that nobody refers to as plain text, and all of a table's rows in its columns.
 
-    A line such as `[INFO]: started` is a link definition to a Markdown parser, which shows nothing of it.
+    A line such as `[INFO]: started` is a link definition to a Markdown parser, which shows nothing of it, nor of what a
+    row has more than the table has columns.
 
     Args:
         math: rewrite `\(…\)` and `\[…\]` as formulas between dollars.
@@ -35,6 +39,8 @@ def prepared(markdown: str, *, math: bool = False, growing: bool = False) -> str
     """
     if growing:
         markdown = _closed(markdown)
+    if "|" in markdown and _DELIMITERS.search(markdown):
+        markdown = _with_whole_rows(markdown)
     math = math and ("\\(" in markdown or "\\[" in markdown)
     if not math and "]:" not in markdown:
         return markdown
@@ -47,6 +53,39 @@ def prepared(markdown: str, *, math: bool = False, growing: bool = False) -> str
         parts += [_DEFINITION.sub(lambda match: _definition(match, used), text), source[start:end].decode()]
         place = end
     return "".join(parts)
+
+
+def _with_whole_rows(markdown: str) -> str:
+    source, parts, place, columns = markdown.encode(), [], 0, 0
+    for event, at in pyromark.events_with_range(markdown, options=OPTIONS):
+        tag = event.get("Start") if isinstance(event, dict) else None
+        if isinstance(tag, dict) and "Table" in tag:
+            columns = len(tag["Table"])
+        elif tag == "TableRow":
+            row = source[at["start"] : at["end"]].decode()
+            parts += [source[place : at["start"]].decode(), _whole_row(row, columns)]
+            place = at["end"]
+    return "".join([*parts, source[place:].decode()])
+
+
+def _whole_row(row: str, columns: int) -> str:
+    """Return a row with those pipes escaped that would begin too many cells: first those in code."""
+    if len(_between(row)) >= columns:
+        row = _SPAN.sub(lambda code: _PIPE.sub(r"\|", code[0]), row)
+    surplus = _between(row)[columns - 1 :]
+    if surplus and not row[surplus[0] :].strip("| \t\r\n"):
+        return row
+    for pipe in reversed(surplus):
+        row = f"{row[:pipe]}\\{row[pipe:]}"
+    return row
+
+
+def _between(row: str) -> list[int]:
+    """Return where the pipes between a row's cells are."""
+    pipes = [match.start() for match in _PIPE.finditer(row)]
+    first = 1 if row.lstrip().startswith("|") else 0
+    last = -1 if len(pipes) > first and row.rstrip().endswith("|") and not row.rstrip().endswith("\\|") else None
+    return pipes[first:last]
 
 
 def _code(markdown: str) -> list[tuple[int, int]]:

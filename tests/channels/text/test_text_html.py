@@ -131,6 +131,12 @@ class Page(HTMLParser):
     handle_decl = handle_pi = unknown_decl = handle_comment
 
 
+def test_what_a_row_has_more_than_the_table_has_columns_is_shown():
+    shown = render("| Type | Of |\n|---|---|\n| `string | null` | one | two |")
+    assert "<td><code>string | null</code></td>" in shown
+    assert "<td>one | two</td>" in shown
+
+
 def test_a_tables_columns_keep_their_side():
     html = render("| a | b | c |\n|---|---:|:-:|\n| 1 | 2 | 3 |")
     assert "<th>a</th>" in html

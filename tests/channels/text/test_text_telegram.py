@@ -172,6 +172,24 @@ def test_a_wide_table_stays_aligned_and_whole():
     assert "".join(columns[1].split()) == "B" + "y" * 90
 
 
+def test_what_a_row_has_more_than_the_table_has_columns_is_shown():
+    rows = [
+        "| Type | Of |", "|---|---|", "| `string | null` | ``a`|`b`` |", "| one | two | three | four |", "| only |",
+        "| a \\| b | c | | |", "one|`x|y`|z",
+    ]  # fmt: skip
+    shown = """\
+Type          | Of
+--------------+-------------------
+string | null | a`|`b
+one           | two | three | four
+only          |
+a | b         | c
+one           | x|y|z"""
+    for before, between in (("", "\n"), ("Look:\n\n> ", "\n> ")):
+        (piece,) = render(before + between.join(rows))
+        assert piece.text == f"{'Look:' * bool(before)}\n\n{shown}".strip()
+
+
 def test_a_tables_links_follow_it():
     (piece,) = render("| a |\n|---|\n| [docs](https://e.org/d) |\n| ![pic](https://e.org/p.png) |")
     assert piece.text == "a\n-------------\ndocs\npic (e.org)\ndocs\npic (e.org)".replace(
