@@ -28,7 +28,7 @@ def is_formula(text: str) -> bool:
 
 
 def prepared(markdown: str, *, math: bool = False, growing: bool = False) -> str:
-    r"""Return `markdown` with definitions that nobody refers to as plain text, and all of a table's rows in its columns.
+    r"""Return `markdown` with definitions that nobody refers to as plain text, and all of a table's rows in columns.
 
     A line such as `[INFO]: started` is a link definition to a Markdown parser, which shows nothing of it, nor of what a
     row has more than the table has columns.
