@@ -47,6 +47,8 @@ class FormDesk:
             problems = await asking.problems(call, operation, values)
             if problems is None or not asking.can_be_asked(operation, problems):
                 return None
+            if inbound.button:
+                asking.refuse_if_gone(operation, {name: text for name, text in problems.items() if name in values})
             return await asking.view(call, operation, values, problems, tried=whole)
         except NotPossible:
             return None

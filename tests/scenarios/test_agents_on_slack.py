@@ -83,3 +83,15 @@ async def test_who_may_not_make_an_agent_in_a_channel_is_told_so(ann: SlackTalk,
     await quiet_slack.settled()
     await there.command("/prowex agents create")
     assert "its admins make those" in await there.answer()
+
+
+async def test_an_old_button_whose_agent_is_gone_opens_no_form_about_another(ann: SlackTalk) -> None:
+    await ann.command('/prowex agents create Poet "You rhyme."')
+    await ann.answer()
+    await ann.command("/prowex agents delete poet")
+    await ann.answer()
+    await ann.press("Delete for good")
+    assert "is deleted" in await ann.answer()
+    await ann.press("Delete for good")
+    assert "no longer there" in await ann.answer()
+    assert ann.who.views == []
