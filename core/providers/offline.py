@@ -30,8 +30,8 @@ _WHAT_I_CAN = (
     "does what. I can't write, calculate or translate."
 )
 _SET_A_KEY = (
-    "For a real model, put `OPENAI_API_KEY=…` into `.env`, or run `prowex init`, which asks for it, and start Prowex "
-    "again."
+    "For a real model, put `OPENAI_API_KEY=…`, `ANTHROPIC_API_KEY=…` or `GEMINI_API_KEY=…` into `.env`, or run "
+    "`prowex init`, which asks for them, and start Prowex again."
 )
 _SMALL_TALK = (
     (r"hi|hello|hey|hallo|good (?:morning|afternoon|evening|day)|greetings|howdy|hola|bonjour|servus",
