@@ -11,6 +11,7 @@ from core import replies
 from core.access import Door, Verdict
 from core.directory import Directory, KnownChat, Person
 from core.envelopes import Body, Inbound, Place
+from core.lanes import lock_lanes
 from core.open_forms import open_for
 from core.operations.typed import command_in
 from core.wire import inbound_to_json
@@ -119,6 +120,8 @@ class Inbox:
             for lane_id, refused in crowded.items():
                 await self._tell_full(lane_id, refused, house_key)
                 due.add(lane_id)
+            if len(due) > 1:
+                await lock_lanes(due)
             if rows:
                 await InboxEntry.bulk_create(rows, ignore_conflicts=True)
             if due:

@@ -85,6 +85,14 @@ class Held:
             raise LaneLost(str(self.id))
 
 
+async def lock_lanes(lane_ids: Iterable[UUID]) -> None:
+    """Lock several lanes in the caller's transaction, the urgent ones first, as a chat's own work does.
+
+    Two transactions that take them in different orders would wait for each other until the database ends one.
+    """
+    await Lane.filter(id__in=list(lane_ids)).order_by("-urgent", "id").select_for_update().only("id")
+
+
 Worker = Callable[[Held], Awaitable[None]]
 Failed = Callable[[Held, Exception], Awaitable[None]]
 
@@ -274,6 +282,7 @@ class Lanes:
             return
         started = self._clock.monotonic()
         async with transaction(Step.LANE_RENEW):
+            await lock_lanes(helds)
             until = self._clock.now() + timedelta(seconds=LEASE_SECONDS)
             ours = Lane.filter(id__in=list(helds), holder=self.holder)
             await ours.update(lease_until=until)

@@ -12,12 +12,14 @@ from core.access import Standing
 from core.agents import Answering, begin_conversation
 from core.conversations import Listed
 from core.envelopes import Button, Choice, Table
+from core.lanes import lock_lanes
 from core.operations.agents_found import escaped
 from core.operations.card import Card
 from core.operations.form import Form, asked
 from core.operations.registry import Call, Effect, NotPossible, operation
+from storage.queries import ids_of
 from storage.sealing import Owner
-from storage.tables import Agent, Chat, ChatKind, Lane, StoredFile
+from storage.tables import Agent, Chat, ChatKind, Conversation, Lane, StoredFile
 
 PAGE = 8
 _FOUND_NONE = "There is no such conversation here. /conversations lists those there are."
@@ -252,8 +254,14 @@ async def _erase(call: Call, one: Listed) -> None:
 
 
 async def _lock(one: Listed) -> None:
-    """See to it that no turn of the conversation begins or ends until the caller's transaction does."""
-    await Lane.filter(chat_id=one.row.chat_id, urgent=False).select_for_update().only("id").first()
+    """See to it that no turn of the conversation begins or ends until the caller's transaction does.
+
+    Raises:
+        NotPossible: it was deleted, or went on elsewhere, just now.
+    """
+    await lock_lanes(await ids_of(Lane.filter(chat_id=one.row.chat_id, urgent=False)))
+    if not await Conversation.exists(id=one.row.id, chat_id=one.row.chat_id):
+        raise NotPossible(_FOUND_NONE)
 
 
 async def _refuse_if_busy(one: Listed) -> None:

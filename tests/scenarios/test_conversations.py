@@ -1,11 +1,13 @@
 """Conversations, found again, named, gone on with and deleted by people in a chat."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
 
-from storage.faults import arm
+from core.conversations import ref_of
+from storage.faults import arm, hits
 from storage.tables import (
     Approval,
     Conversation,
@@ -334,3 +336,21 @@ async def test_what_was_answered_in_another_topic_is_not_repeated_here(chat: Tal
     await dialog(topic, ("/retry", "There is nothing to repeat yet"))
     await dialog(chat, ("And?", "echo: And?"), ("/retry", "echo: And?"))
     assert [words for role, words in words_of(town.asked()[-1]) if role == "user"] == ["Plums", "And?"]
+
+
+async def test_what_is_deleted_in_one_topic_while_it_is_reopened_in_another_is_gone(chat: Talk, town: Town) -> None:
+    fruit, here = chat.in_topic("Fruit"), chat.in_topic("Here")
+    await dialog(fruit, ("Plums", "echo"))
+    [plums] = await Conversation.all()
+    arm("turn.command.before#1:delay=0.5")
+    await chat.say(f"/conversations delete {ref_of(plums.id)} sure=yes")
+    async with asyncio.timeout(20):
+        while not hits()["turn.command.before"]:  # noqa: ASYNC110 - the point is passed in silence
+            await asyncio.sleep(0.01)
+    await here.say(f"/conversations reopen {ref_of(plums.id)}")
+    told = "\n".join([*await chat.answers(), *await here.answers()])
+    assert "Plums is deleted" in told
+    assert "There is no such conversation here" in told
+    arm("")
+    await dialog(here, ("/new", "A new conversation"), ("Pears", "echo: Pears"))
+    await dialog(fruit, ("Apples", "echo: Apples"))
