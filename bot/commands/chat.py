@@ -20,6 +20,8 @@ from storage.tables import InboundState, InboxEntry, Reply, ReplyState
 
 _WELCOME = "You are talking to your agent. /help lists the commands, /quit or Ctrl-D ends, /file PATH sends a file."
 
+_FILE_BYTES = 20 * 1024 * 1024
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take what to say, to be answered once, or nothing, to talk."""
@@ -79,13 +81,23 @@ async def _lines() -> AsyncIterator[str]:
 
 def _path_in(argument: str) -> Path:
     """Return the path that was typed: as it stands if there is such a file, else as a shell would read it."""
-    path = Path(argument)
-    if path.expanduser().exists():
+    path = Path(argument).expanduser()
+    if path.exists():
         return path
     try:
-        return Path(shlex.split(argument)[0])
+        return Path(shlex.split(argument)[0]).expanduser()
     except ValueError:
         return path
+
+
+def _read(path: Path) -> bytes:
+    if "\0" in str(path):
+        raise ValueError("it is no path")
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")
+    if path.stat().st_size > _FILE_BYTES:
+        raise ValueError(f"a file may have up to {_FILE_BYTES // 1024**2} MB")
+    return path.read_bytes()
 
 
 class _Talk:
@@ -128,11 +140,12 @@ class _Talk:
         if not argument:
             _write("Write it like this: /file PATH")
             return None
-        path = _path_in(argument)
         try:
-            data = await asyncio.to_thread(lambda: path.expanduser().read_bytes())
-        except OSError as error:
-            _write(f"{path} can't be read: {error.strerror}.")
+            path = _path_in(argument)
+            data = await asyncio.to_thread(_read, path)
+        except (OSError, ValueError, RuntimeError) as error:  # no such file, a path that is none, a home that is none
+            why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+            _write(f"{argument} can't be read: {why}.")
             return None
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         owner = Owner("user", self._foundation.installation.operator_id)

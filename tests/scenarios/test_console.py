@@ -88,6 +88,11 @@ async def test_a_file_is_read_and_seen(typed: Type, tmp_path: Path) -> None:
         ("/file /no/such/file", "/no/such/file can't be read: No such file or directory."),
         ("/file it's here.txt", "it's here.txt can't be read: No such file or directory."),
         ("/file", "Write it like this: /file PATH"),
+        ("/file /tmp/a\0b", "/tmp/a\0b can't be read: it is no path."),
+        pytest.param(f"/file /{'x' * 8_000}", f"/{'x' * 8_000} can't be read: File name too long.", id="long"),
+        ("/file ~nobody-here/x", "~nobody-here/x can't be read: Could not determine home directory."),
+        ("/file /dev/zero", "/dev/zero can't be read: it is no file."),
+        ("/file /tmp", "/tmp can't be read: it is no file."),
     ],
 )
 async def test_a_file_that_cannot_be_read_is_told(typed: Type, line: str, answer: str) -> None:
