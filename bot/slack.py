@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from tortoise.expressions import Q
 
 from bot.compose import Core, Foundation
 from channels.slack.channel import SlackChannel, budgets
@@ -119,8 +118,9 @@ class KnownThreads:
         if row is None:
             return False
         lanes = await ids_of(Lane.filter(chat_id=row.id))
-        heard = Q(state__in=_HEARD) | Q(state=InboundState.REFUSED, reason=Verdict.GROUP_NOT_PERMITTED)
-        if not await InboxEntry.filter(heard, lane_id__in=lanes).exists():
+        said = InboxEntry.filter(lane_id__in=lanes)
+        not_permitted = said.filter(state=InboundState.REFUSED, reason=Verdict.GROUP_NOT_PERMITTED)
+        if not (await said.filter(state__in=_HEARD).exists() or await not_permitted.exists()):
             return False
         if len(self._known) >= MOST_THREADS:
             self._known.clear()
