@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
-from channels.slack.receive import COMMAND, EVENT, INTERACTION, Receiver
+from channels.slack.receive import COMMAND, EVENT, INTERACTION, Receiver, stands_alone
 from channels.slack.signature import Signatures
+from channels.slack.together import Together
 from core.inbox import Busy
 from storage.errors import surviving
 
@@ -24,6 +25,7 @@ class Webhook:
     def __init__(self, receiver: Receiver, signatures: Signatures) -> None:
         self._receiver = receiver
         self._signatures = signatures
+        self._together = Together(receiver.take_together)
 
     async def receive(self, headers: Mapping[str, str], content_type: str, body: bytes) -> Answer:
         """Return the HTTP status and JSON to answer: 200 once stored, 400, 401, 413, or 503 when too much waits."""
@@ -40,7 +42,10 @@ class Webhook:
         if kind == EVENT and payload.get("type") != "event_callback":
             return 200, None
         with suppress(Busy), surviving(log, "the request URL waits for the database"):
-            return 200, await self._receiver.take(kind, payload)
+            if not stands_alone(kind, payload):
+                return 200, await self._receiver.take(kind, payload)
+            await self._together.take(payload)
+            return 200, None
         return 503, None
 
 
