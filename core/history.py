@@ -107,11 +107,12 @@ def size_of(said: Iterable[Said]) -> int:
 
 
 async def exchanges(sealer: Sealer, turns: Mapping[UUID, TurnState], *, group: bool = False) -> list[Said]:
-    """Return what was said in each of `turns`, in their order."""
+    """Return what was said in each of `turns`, in their order; nothing where that may only be kept."""
     if not turns:
         return []
     said: dict[UUID | None, Said] = {turn_id: Said() for turn_id in turns}
-    entries = InboxEntry.filter(turn_id__in=list(turns), state=InboundState.DONE, body__isnull=False)
+    told = set(turns) - (await _kept_alone(turns) if group else set())
+    entries = InboxEntry.filter(turn_id__in=list(told), state=InboundState.DONE, body__isnull=False)
     rows = await entries.order_by("position", "id").values_list("turn_id", "id", "body")
     texts = await sealer.unseal_many("inbox.body", [(row[1], bytes(row[2] or b"")) for row in rows])
     for row, text in zip(rows, texts, strict=True):
@@ -120,13 +121,19 @@ async def exchanges(sealer: Sealer, turns: Mapping[UUID, TurnState], *, group: b
         exchange.messages += 1
         if turns[row[0]] != TurnState.FAILED:  # perhaps because of them
             exchange.files += kept.attachments
-    answers = Reply.filter(turn_id__in=list(turns), state__in=[ReplyState.FINAL, ReplyState.DELIVERED])
+    answers = Reply.filter(turn_id__in=list(told), state__in=[ReplyState.FINAL, ReplyState.DELIVERED])
     rows = await answers.values_list("turn_id", "id", "body")
     bodies = await replies.bodies_of(sealer, [(row[1], bytes(row[2] or b"")) for row in rows])
     for row, body in zip(rows, bodies, strict=True):
         said[row[0]].agent = body.markdown()
         said[row[0]].messages += 1
     return list(said.values())
+
+
+async def _kept_alone(turns: Iterable[UUID]) -> set[UUID]:
+    """Return those of `turns` that were for people whose data may only be kept since."""
+    theirs = InboxEntry.filter(turn_id__in=list(turns), identity__user__restricted_at__isnull=False)
+    return {row[0] for row in await theirs.values_list("turn_id")}
 
 
 def as_read(kept: Kept, *, group: bool = False) -> str:
