@@ -12,6 +12,7 @@ from core.operations.card import Card
 from core.operations.form import Form, asking, is_asked
 from core.operations.gateway import MISSING, Unfit, allow, read
 from core.operations.registry import Call, NotPossible, Operation
+from storage.tables import ChatKind
 
 OPEN_FOR = timedelta(minutes=30)
 """How long a question waits for its answer; after that, what a person writes goes to the agent again."""
@@ -169,7 +170,8 @@ async def next_question(
     present = await form.present(call, so_far.values)
     so_far.values = {**_hidden(form, present), **so_far.values}
     field = await _field(call, form, asked, present.get(asked), "" if problem == MISSING else problem)
-    return _question(operation, so_far, field, form_id)
+    in_group = call.chat is not None and call.chat.kind is ChatKind.GROUP
+    return _question(operation, so_far, field, form_id, in_group=in_group)
 
 
 def as_code(text: str) -> str:
@@ -181,7 +183,7 @@ def as_code(text: str) -> str:
     return f"\n{fence}\n{text}\n{fence}"
 
 
-def _question(operation: Operation, so_far: Questions, asked: FormField, form_id: str) -> Card:
+def _question(operation: Operation, so_far: Questions, asked: FormField, form_id: str, *, in_group: bool) -> Card:
     lines = [f"⚠️ {asked.problem}"] if asked.problem else []
     lines.append(f"**{asked.label}** – {asked.hint}" if asked.hint else f"**{asked.label}?**")
     picks = [choice for choice in asked.choices if choice.value][:_MOST_CHOICES]
@@ -191,6 +193,8 @@ def _question(operation: Operation, so_far: Questions, asked: FormField, form_id
         lines.append(f"Now: {as_code(now)}")
     if picks and len(asked.choices) > len(picks) + 1:
         lines.append("There are more: write the one you want.")
+    if in_group:
+        lines.append("Answer by replying to this message.")
     options = [(choice.value, choice.label) for choice in picks]
     if not asked.required:
         options.append(("", "Leave it empty" if asked.value else "Skip"))

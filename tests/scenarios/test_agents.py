@@ -67,6 +67,20 @@ async def test_a_half_filled_form_survives_a_restart(ann: Talk, town: Town) -> N
     assert await Agent.filter(handle="writer").count() == 1
 
 
+async def test_a_form_in_a_group_says_how_it_is_answered_there(admin: Talk, town: Town) -> None:
+    assert "replying" not in await _asked_for_a_name(admin)
+    [ada] = town.group("Friends", admin)
+    await dialog(ada, ("/permit", "I answer in this group"))
+    assert "Answer by replying to this message." in await _asked_for_a_name(ada)
+    await ada.say("Reader", reply_to=list(ada.chat.messages.values())[-1])
+    assert "Answer by replying to this message." in await ada.answer()
+
+
+async def _asked_for_a_name(talk: Talk) -> str:
+    await talk.say("/agents create")
+    return await talk.answer()
+
+
 async def test_a_form_that_is_cancelled_makes_nothing(ann: Talk) -> None:
     await dialog(ann, ("/agents create", "Name"), ("Writer", "Instructions"), ("[Cancel]", "Nothing was changed"))
     assert not await Agent.exists(handle="writer")
