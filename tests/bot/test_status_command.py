@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -104,9 +105,8 @@ async def test_another_program_on_the_port_is_not_taken_for_prowex(prowex, capsy
 
 async def test_a_service_that_hangs_is_told_apart(prowex, monkeypatch, capsys):
     monkeypatch.setattr(status, "_SECONDS", 0.05)
-    server = await asyncio.start_server(lambda reader, writer: asyncio.sleep(0), "127.0.0.1", 0)
-    async with server:
-        settings = Settings(port=server.sockets[0].getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = Settings(port=silent.getsockname()[1])
         assert await prowex("status", settings=settings) == 1
     assert "does not answer" in capsys.readouterr().out
 

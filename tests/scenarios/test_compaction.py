@@ -74,9 +74,11 @@ async def test_the_summary_is_shown_before_what_was_written_meanwhile_is_answere
     chat: Talk, town: Town, summaries: Summaries
 ) -> None:
     await talk_long(chat, 8)
-    await chat.say("and now? [[first=0.5]]")
+    await chat.say("and now? [[hold]]")
     await chat.sees("…")
     await chat.say("and then?")
+    await town.taken_in()
+    town.openai.go_on()
     answer, told, after = await chat.answers()
     assert (answer, after) == ("echo: and now?", "echo: and then?")
     assert SHOWN in told

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.clock import PATIENCE
 from tests.scenarios.town import Talk, Town
 from tests.servers.openai_script import paragraphs, words
 from tests.servers.telegram_limits import Limits
@@ -28,8 +29,8 @@ async def town(quiet_town: Town) -> AsyncIterator[Town]:
     await quiet_town.stop()
 
 
-async def everybody_is_answered(town: Town, people: list[Talk], timeout: float) -> None:
-    await town.settled(timeout)
+async def everybody_is_answered(town: Town, people: list[Talk]) -> None:
+    await town.settled(3 * PATIENCE)
     for number, one in enumerate(people):
         assert " ".join(one.shows()) == words(30, f"{number}"), one.who
 
@@ -40,7 +41,7 @@ async def test_sixty_chats_stream_at_once_without_a_single_429(town: Town) -> No
     for number, one in enumerate(people):
         mention = f"{BOT} " if one.chat.type == "group" else ""
         await one.say(f"{mention}{number} [[tokens=30 delay=0.06]]")
-    await town.settled(40)
+    await town.settled(3 * PATIENCE)
     for number, one in enumerate(people):
         said = f"{one.who.first_name}: {number}" if one.chat.type == "group" else f"{number}"
         assert one.shows() == [words(30, said)]
@@ -52,7 +53,7 @@ async def test_sixty_chats_of_a_strict_telegram_are_all_answered(town: Town) -> 
     people = [town.person(f"P{number}") for number in range(60)]
     for number, one in enumerate(people):
         await one.say(f"{number} [[tokens=30 delay=0.03]]")
-    await everybody_is_answered(town, people, 60)
+    await everybody_is_answered(town, people)
 
 
 @pytest.mark.parametrize("method", ["sendMessage", "editMessageText", "*"])
@@ -65,17 +66,16 @@ async def test_nothing_is_lost_when_telegram_asks_for_pauses(town: Town, method:
             )
     for number, one in enumerate(people):
         await one.say(f"{number} [[tokens=30 delay=0.05]]")
-    await everybody_is_answered(town, people, 60)
+    await everybody_is_answered(town, people)
 
 
 async def test_a_chat_that_is_paused_holds_up_no_other(town: Town) -> None:
     ann, bob = town.person("Ann"), town.person("Bob")
-    town.telegram.faults.fail("sendMessage", 429, "Too Many Requests", {"retry_after": 4}, chat_id=ann.chat.id)
+    town.telegram.faults.fail("sendMessage", 429, "Too Many Requests", {"retry_after": 10}, chat_id=ann.chat.id)
     await ann.say("hi")
     await bob.say("hi")
-    started = time.monotonic()
     await bob.sees("echo: hi")
-    assert time.monotonic() - started < 2
+    assert ann.shows() == []
     assert await ann.answer() == "echo: hi"
 
 
@@ -90,18 +90,17 @@ async def test_a_long_pause_is_remembered_across_a_restart(town: Town) -> None:
     ann = town.person("Ann")
     town.telegram.faults.fail("sendMessage", 429, "Too Many Requests", {"retry_after": 6}, chat_id=ann.chat.id)
     await ann.say("hi")
-    await asyncio.wait_for(_asked_for_a_pause(town, ann), 5)
+    await asyncio.wait_for(_asked_for_a_pause(town, ann), PATIENCE)
     started = time.monotonic()
     await town.restart(drain_seconds=0)
-    assert time.monotonic() - started < 4
     assert await ann.answer() == "echo: hi"
-    assert 5.5 < time.monotonic() - started < 9
+    assert time.monotonic() - started > 5.5
 
 
 async def test_twelve_thousand_characters_arrive_within_the_limits(town: Town) -> None:
     ann = town.person("Ann")
     await ann.say("[[len=12000]]")
-    texts = await ann.answers(timeout=30)
+    texts = await ann.answers()
     assert " ".join(texts).split() == paragraphs(12000).split()
     assert town.telegram.journal.by_status[429] == 0
 
@@ -118,7 +117,7 @@ async def test_a_group_that_talks_much_is_answered_within_its_twenty_a_minute(to
     ann, bob = town.group("Friends", town.person("Ann"), town.person("Bob"))
     for number in range(4):
         await (ann, bob)[number % 2].say(f"{BOT} {number}")
-    await town.settled(60)
+    await town.settled(3 * PATIENCE)
     said = "\n".join(ann.shows())
     assert all(f": {number}" in said for number in range(4))
     assert town.telegram.journal.by_status[429] == 0
