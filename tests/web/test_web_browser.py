@@ -279,6 +279,18 @@ async def test_scrolling_up_stays_there_until_asked_to_jump(person):
     await expect(page.get_by_role("button", name="Show earlier messages")).to_be_hidden()
 
 
+async def test_what_comes_whole_and_is_long_is_read_from_its_top(person):
+    page, chats = person.page, person.world.chats
+    await person.enter()
+    await chats.answer(person.me, Body("# The beginning\n\n" + "A paragraph.\n\n" * 60 + "The end."))
+    await expect(person.log.get_by_text("The beginning")).to_be_in_viewport()
+    await expect(person.log.get_by_text("The end.")).not_to_be_in_viewport()
+    await page.get_by_role("button", name="Latest").click()
+    await expect(person.log.get_by_text("The end.")).to_be_in_viewport()
+    await chats.answer(person.me, Body("Short again."))
+    await expect(person.log.get_by_text("Short again.")).to_be_in_viewport()
+
+
 async def test_signing_out_elsewhere_is_told_and_loses_no_words(person, monkeypatch):
     monkeypatch.setattr("bot.web.live.CHECK_SESSION", 0.2)
     page = person.page

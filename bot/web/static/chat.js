@@ -18,10 +18,11 @@
     follows = true;
     $("jump").hidden = true;
   }
-  scroller.addEventListener("scroll", () => {
+  function look() {
     follows = isAtEnd();
     $("jump").hidden = follows;
-  });
+  }
+  scroller.addEventListener("scroll", look);
   $("jump").addEventListener("click", () => {
     toEnd();
     box.focus();
@@ -118,7 +119,6 @@
     if (!awaitsForm || (active !== document.body && active !== box) || box.value || chosen.length) return;
     awaitsForm = false;
     if (hasKeyboard) forms.start(form).focus();
-    else if (form.offsetHeight > scroller.clientHeight) form.closest(".message").scrollIntoView();
   }
 
   function rest() {
@@ -196,7 +196,12 @@
       const old = messageOf(data.id), had = old && old.querySelector("form.asked");
       const fresh = put(data.id, data.html, data.after), form = fresh.querySelector("form.asked");
       settle();
-      if (!old && fresh.classList.contains("agent")) log.dispatchEvent(new Event("answer"));
+      const isNewAnswer = !old && fresh.classList.contains("agent");
+      if (isNewAnswer) log.dispatchEvent(new Event("answer"));
+      if (isNewAnswer && follows && fresh.dataset.state === "final" && fresh.offsetHeight > scroller.clientHeight) {
+        fresh.scrollIntoView(); // what comes whole is read from its top
+        look();
+      }
       if (form && !had) lead(form);
     });
     on("remove", (data) => {
