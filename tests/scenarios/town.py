@@ -37,16 +37,21 @@ _PLACEHOLDER = "…"
 
 
 class MovableClock(SystemClock):
-    """The computer's clock, which a test may move forward."""
+    """The computer's clock, which a test may stop and move forward."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._stood_at: datetime | None = None
 
     def now(self) -> datetime:
-        return super().now() + timedelta(seconds=self.ahead)
+        return (self._stood_at or super().now()) + timedelta(seconds=self.ahead)
 
     def monotonic(self) -> float:
         return super().monotonic() + self.ahead
+
+    def stand_still(self) -> None:
+        """Show the time that it is now, until it is moved."""
+        self._stood_at = super().now()
 
     def move(self, **by: float) -> None:
         """Move forward, by what `timedelta` takes."""
