@@ -80,13 +80,15 @@ async def decline(call: Call, form: DecisionForm) -> Card:
 
 
 async def _open(call: Call, form: DecisionForm) -> Approval:
-    asked = await Approval.filter(id=form.approval).select_for_update().first()
+    asked = await Approval.get_or_none(id=form.approval)
     if asked is None or call.person is None:
         raise NotPossible(_NONE)
+    turn = await Turn.get(id=asked.turn_id)
+    seen_here = call.chat is not None and turn.lane_id == call.chat.lane_id
     if asked.identity_id != call.person.identity_id:
-        turn = await Turn.get(id=asked.turn_id)
-        seen_here = call.chat is not None and turn.lane_id == call.chat.lane_id
         raise NotPossible("Only the person who was asked can answer that." if seen_here else _NONE)
+    if not seen_here:
+        raise NotPossible("Answer that where I asked it: what it does depends on the place.")
     if asked.state is not ApprovalState.ASKED:
         said = "yes" if asked.state is ApprovalState.AGREED else "no"
         raise NotPossible(f"You said {said} to that already.")
