@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import shutil
 import sys
 from dataclasses import dataclass
@@ -101,7 +102,8 @@ async def bring_back(settings: Settings, clock: Clock, found: Backup, keys: Path
     except (DatabaseError, KeyRingError, RestoreError, OSError) as error:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         if new_ring:
-            settings.key_ring.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # there is none, or no such folder
+                settings.key_ring.unlink()
         if isinstance(error, OSError):
             place = error.filename or settings.data_dir
             raise Stop(f"{place} can't be read or written ({error.strerror}). Nothing was restored.") from error

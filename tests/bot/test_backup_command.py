@@ -234,6 +234,13 @@ async def test_a_person_is_asked(prowex, saved, elsewhere, place, keys, monkeypa
     assert elsewhere.key_ring.exists() == restored
 
 
+async def test_a_data_folder_that_can_not_be_one_is_told(prowex, saved, elsewhere, place, keys, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    settings = elsewhere.model_copy(update={"data_dir": tmp_path / "taken", "key_ring": tmp_path / "taken" / "keys"})
+    with refused("can't be read or written"):
+        await prowex("restore", str(place), "--keys", str(keys), "--yes", settings=settings)
+
+
 async def test_what_is_not_there_is_told(prowex, saved, elsewhere, place, keys, tmp_path):
     with refused("There is no file"):
         await prowex("restore", str(place), "--keys", str(tmp_path / "nope"), "--yes", settings=elsewhere)
