@@ -1,5 +1,6 @@
 """A real PostgreSQL server on loopback for as long as the tests run, with fresh databases made from a template."""
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,6 +92,20 @@ class Postgres:
             await connection.close()
 
 
+_WHEN_WE_ARE_GONE = 'read _; while kill -QUIT "$0"; do sleep 0.1; done; rm -rf "$1"'
+
+
+@contextmanager
+def _leaving_nothing(server: int, folder: str) -> Iterator[None]:
+    """Have the server and its folder go with this process, however that ends within the block."""
+    command = ["sh", "-c", _WHEN_WE_ARE_GONE, str(server), folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True) as watch:
+        try:
+            yield
+        finally:
+            watch.kill()
+
+
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(prefix="prowex-postgres-", ignore_cleanup_errors=True) as folder:
@@ -98,6 +113,7 @@ def running_postgres() -> Iterator[Postgres]:
         data.mkdir()
         server = _OnLoopback(data)
         try:
-            yield Postgres(server.port)
+            with _leaving_nothing(server.get_pid() or 0, folder):
+                yield Postgres(server.port)
         finally:
             server.cleanup()
