@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.slack.client import TOKEN_REFUSED, code_of, pause_asked
 from channels.slack.receive import COMMAND, EVENT, INTERACTION, Receiver, is_ordered, stands_alone
+from channels.slack.together import MOST_TOGETHER
 from core.channel import TryLater
 from core.inbox import Busy
 from storage.clock import Clock
@@ -34,7 +35,6 @@ SHORT_SECONDS = 10.0
 MOST_AT_ONCE = 3
 """A connection that is over sooner counts as a failure: about one a minute may be opened, a few of them at once."""
 MOST_FRAME = 8 * 1024 * 1024
-MOST_TOGETHER = 50
 _KINDS = (EVENT, COMMAND, INTERACTION)
 _SWITCHED_OFF = "Socket Mode is switched off for the Slack app: switch it on in the app's settings"
 

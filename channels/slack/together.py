@@ -10,7 +10,7 @@ from typing import Any
 
 from core.inbox import Busy
 
-MOST_TOGETHER = 50
+MOST_TOGETHER = 200
 
 Delivery = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from channels.slack.together import Together
+from channels.slack.together import MOST_TOGETHER, Together
 from core.inbox import Busy
 
 
@@ -41,8 +41,9 @@ async def arrive(shelf: Shelf, together: Together, count: int) -> list[asyncio.T
 
 async def test_what_arrives_meanwhile_is_stored_in_one_go_and_in_order() -> None:
     shelf = Shelf()
-    await arrive(shelf, Together(shelf.put), 60)
-    assert shelf.puts == [[0], [*range(1, 51)], [*range(51, 60)]]
+    await arrive(shelf, Together(shelf.put), MOST_TOGETHER + 10)
+    most = MOST_TOGETHER + 1
+    assert shelf.puts == [[0], [*range(1, most)], [*range(most, MOST_TOGETHER + 10)]]
 
 
 async def test_what_can_not_be_stored_fails_alone() -> None:
