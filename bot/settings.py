@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -306,7 +306,7 @@ class Settings(BaseSettings):
         """The database's address in plain; it may hold a password."""
         if self.database_url:
             return self.database_url.get_secret_value()
-        return f"sqlite://{self.data_dir / 'prowex.db'}"
+        return f"sqlite://{quote(str(self.data_dir / 'prowex.db'))}"
 
 
 def local(host: str) -> str:

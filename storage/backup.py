@@ -114,7 +114,8 @@ async def snapshot() -> AsyncIterator[Read]:
     """Read the open database as it is at one moment, beside everything else that uses it."""
     client: BaseDBAsyncClient = get_connections().get("default")
     if isinstance(client, SqliteClient):
-        async with aiosqlite.connect(f"file:{client.filename}?mode=ro", uri=True, isolation_level=None) as own:
+        only_read = f"{Path(client.filename).as_uri()}?mode=ro"
+        async with aiosqlite.connect(only_read, uri=True, isolation_level=None) as own:
             await own.execute("BEGIN")
             yield _from_sqlite(own)
     else:

@@ -116,6 +116,8 @@ def address_of(url: str) -> Address:
 
 
 def _sqlite_address(path: str) -> SqliteAddress:
+    if path.startswith("//"):  # as others write before an absolute path; POSIX would keep it
+        path = f"/{path.lstrip('/')}"
     if path in ("", "/", ":memory:", "/:memory:"):
         raise DatabaseError(f"The database address names no file. {_HOW}")
     return SqliteAddress(Path(os.path.abspath(path)))

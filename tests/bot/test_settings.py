@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from bot.environment import env_example, table
 from bot.redaction import redact
 from bot.settings import Settings, SettingsError, is_secret, variable
+from storage.database import SqliteAddress, address_of
 
 TOKEN = "123456:TEST-token_abcdefghijklmnopqrstuvw"
 WEBHOOK = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_WEBHOOK_URL": "https://x.org", "TELEGRAM_WEBHOOK_SECRET": "s" * 16}
@@ -23,6 +24,11 @@ def problems(**environ: str) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
         load(**environ)
     return caught.value.problems
+
+
+def test_the_data_folder_may_be_called_anything():
+    settings = load(PROWEX_DATA_DIR="/srv/100% a#b?c%20d")
+    assert address_of(settings.database) == SqliteAddress(Path("/srv/100% a#b?c%20d/prowex.db"))
 
 
 def test_nothing_needs_to_be_set():

@@ -5,10 +5,12 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from tortoise.backends.base.client import BaseDBAsyncClient
 
+from storage.backup import snapshot
 from storage.database import (
     DatabaseError,
     PostgresAddress,
@@ -43,7 +45,7 @@ def test_a_socket_folder_and_defaults() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "prowex.db", "mysql://anna:s3cret@h/x", "sqlite://", "sqlite:///", "sqlite://:memory:", "postgres://",
+    ["", "prowex.db", "mysql://anna:s3cret@h/x", "sqlite://", "sqlite:///", "sqlite:////", "sqlite://:memory:", "postgres://",
      "postgres://anna:s3cret@h", "postgres://anna:s3cret@/x", "postgres://anna:s3cret@h:port/x",
      "postgres://anna:s3cret@h/x?timeout=s3cret", "postgres://anna:s3cret@[h/x", "postgres://a:b@h/x?maxsize=s3cret"],
 )  # fmt: skip
@@ -59,6 +61,18 @@ async def test_a_server_that_does_not_answer_is_a_sentence() -> None:
     with pytest.raises(DatabaseError, match=rf"does not answer at 127\.0\.0\.1:{port}\. Is it running"):
         async with open_database(f"postgres://anna:s3cret@127.0.0.1:{port}/x"):
             pass
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("slashes", ["", "/", "//"])
+async def test_sqlites_file_may_lie_anywhere_and_be_read_beside_others(tmp_path: Path, slashes: str) -> None:
+    folder = tmp_path / "100% a#b?c%20d"
+    folder.mkdir()
+    async with open_database(f"sqlite://{slashes}{quote(str(folder / 'x.db'))}") as database:
+        await database.execute_query("PRAGMA user_version = 7")
+        async with snapshot():
+            pass
+    assert [path.name for path in folder.iterdir()] == ["x.db"]
 
 
 @pytest.mark.sqlite
