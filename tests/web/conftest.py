@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import async_playwright
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from tests.clock import FakeClock
+from tests.clock import PATIENCE, FakeClock
 from tests.web.person import FLAGS, Person, chromium
 from tests.web.world import Browser, World, make_user
 
@@ -47,7 +47,7 @@ async def stranger(site: World, http: aiohttp.ClientSession, clock: FakeClock) -
 @pytest.fixture
 async def chrome():
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS, timeout=PATIENCE * 1000)
         yield browser
         await browser.close()
 

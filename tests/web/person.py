@@ -28,6 +28,7 @@ class Person:
     """Somebody in front of a browser window."""
 
     def __init__(self, page: Page, world: World) -> None:
+        page.set_default_timeout(PATIENCE * 1000)
         self.page = page
         self.world = world
         self.me = str(world.operator.id)
