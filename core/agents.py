@@ -186,14 +186,15 @@ class Agents:
         Raises:
             DoesNotExist: it was deleted.
         """
-        kept = self._kept.pop(agent_id, None)
+        kept = self._kept.get(agent_id)
         newest = AgentVersion.filter(agent_id=agent_id).order_by("-number").first()
         if kept is None or kept.version_id != await newest.values_list("id", flat=True):
+            self._kept.pop(agent_id, None)
             agent = await Agent.get(id=agent_id)
             kept = await self.read(agent, await AgentVersion.get(agent_id=agent_id, number=agent.version))
-        if len(self._kept) > _MOST_KEPT:
-            self._kept.clear()
-        self._kept[agent_id] = kept
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.clear()
+            self._kept[agent_id] = kept
         return kept
 
     async def of_version(self, version_id: UUID | None) -> Answering | None:
