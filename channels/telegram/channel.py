@@ -59,11 +59,11 @@ def open_bot(token: str, api_url: str) -> Bot:
 
 
 def budgets(per_second: float, per_chat: float, group_per_minute: float) -> Budgets:
-    """Return Telegram's limits with a little room: what the server counts is later than what we count."""
+    """Return Telegram's limits with a little room: what it counts comes later than what we do, and closer."""
     return Budgets(
         private=Budget(per_chat * 0.95, 2),
         group=Budget(max(1.0, group_per_minute - 4) / 60, 4),
-        whole=Budget(per_second * 0.85, max(1.0, per_second * 0.1)),
+        whole=Budget(per_second * 0.85, max(1.0, per_second * 0.04)),
         interval=0.8,
     )
 
