@@ -1,10 +1,12 @@
 """The chat: its page, its stream of events, and what a person sends."""
 
+import asyncio
 import logging
 from collections import OrderedDict
 from dataclasses import replace
 from urllib.parse import quote
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -35,6 +37,7 @@ class ChatPages:
         self._views = views
         self._stored: OrderedDict[str, tuple[Attachment, ...]] = OrderedDict()
         self._position = 0
+        self._one_by_one: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """Show the chat as it stands."""
@@ -103,7 +106,8 @@ class ChatPages:
         if attachments:
             inbound = replace(inbound, attachments=attachments)
         try:
-            await self._dependencies.accept.accept([inbound])
+            async with self._one_by_one.setdefault(session.user_id, asyncio.Lock()):
+                await self._dependencies.accept.accept([self._placed(inbound)])
         except Busy:
             headers = {"Retry-After": "2"}
             sentence = "I have more to do than I can keep up with. Your message is sent again in a moment."
@@ -135,8 +139,6 @@ class ChatPages:
         )
 
     def _inbound(self, session: SignedIn, message_id: str, form_id: str = "") -> Inbound:
-        now = self._dependencies.clock.now()
-        self._position = max(self._position + 1, int(now.timestamp() * 1_000_000))
         return Inbound(
             origin=Origin(
                 channel=NAME,
@@ -148,10 +150,16 @@ class ChatPages:
             ),
             event_id=f"{session.user_id}:{message_id}",
             fingerprint=fingerprint(session.user_id, form_id),
-            position=self._position,
-            received_at=now,
+            position=0,
+            received_at=self._dependencies.clock.now(),
             message_id=message_id,
         )
+
+    def _placed(self, inbound: Inbound) -> Inbound:
+        """Return `inbound` after all that was kept before it, so that a chat is answered in the order that it shows."""
+        now = self._dependencies.clock.now()
+        self._position = max(self._position + 1, int(now.timestamp() * 1_000_000))
+        return replace(inbound, position=self._position, received_at=now)
 
     async def _attachments(self, session: SignedIn, event_id: str, sent: Multipart) -> tuple[Attachment, ...]:
         """Store the files before the message; a message that is repeated keeps those of the first time."""

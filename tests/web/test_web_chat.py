@@ -45,6 +45,27 @@ async def test_messages_keep_their_order_within_one_moment(browser):
     assert positions == sorted(set(positions))
 
 
+async def test_what_is_kept_later_is_answered_later(browser, monkeypatch):
+    await browser.sign_in()
+    files, going_on, stored = browser.world.files, asyncio.Event(), asyncio.Event()
+    put = files.put
+
+    async def slowly(*args):
+        going_on.set()
+        await stored.wait()
+        return await put(*args)
+
+    monkeypatch.setattr(files, "put", slowly)
+    slow = asyncio.create_task(browser.say("with a file", files=[("a.txt", "text/plain", b"a")]))
+    await going_on.wait()
+    await browser.say("meanwhile, in another tab")
+    stored.set()
+    await slow
+    accepted = browser.world.chats.accepted
+    assert [inbound.text for inbound in accepted] == ["meanwhile, in another tab", "with a file"]
+    assert accepted[0].position < accepted[1].position
+
+
 async def test_files_are_stored_before_the_message(browser):
     await browser.sign_in()
     body = multipart(
