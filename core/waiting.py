@@ -71,12 +71,18 @@ async def wait_in_turn(entries: Collection[InboxEntry], chat_id: UUID, clock: Cl
 
 
 def choose(
-    held: Held, waiting: Sequence[Waiting], rates: Rates, clock: Clock, answering: Collection[UUID] = ()
+    held: Held,
+    waiting: Sequence[Waiting],
+    rates: Rates,
+    clock: Clock,
+    answering: Collection[UUID] = (),
+    began: datetime | None = None,
 ) -> Choice:
     """Return what is done next: the first message of somebody within their rate, and what belongs to it.
 
     Args:
         answering: the identities that are asked a form's question here.
+        began: when this process began to listen; the rest of what came before that may be on its way only now.
     """
     passed_over: set[UUID] = set()
     limited, later = None, None
@@ -94,7 +100,7 @@ def choose(
             return Choice([first], None, limited, asked=True)
         answers = person in answering
         batch = burst(waiting[index:], 1 if answers else allowance)
-        complete_at = _complete_at(batch[-1])
+        complete_at = _complete_at(batch[-1], began)
         if complete_at > clock.now():
             return Choice([], complete_at, limited)
         return Choice(batch, later, limited, asked=answers)
@@ -137,6 +143,8 @@ def counted(batch: Sequence[Waiting]) -> int:
     return count
 
 
-def _complete_at(last: Waiting) -> datetime:
-    split = last.kept.more_follows or bool(last.kept.group)
-    return last.entry.received_at + timedelta(seconds=SPLIT_SECONDS if split else 0)
+def _complete_at(last: Waiting, began: datetime | None) -> datetime:
+    heard = last.entry.received_at
+    if not last.kept.more_follows and not last.kept.group:
+        return heard
+    return max(heard, began or heard) + timedelta(seconds=SPLIT_SECONDS)

@@ -47,6 +47,7 @@ class Worker:
         self._house = house
         self._sealer = sealer
         self._clock = clock
+        self._began = clock.now()
 
     async def work(self, held: Held) -> None:
         """Work the lane until nothing is due in it, then give it back."""
@@ -69,7 +70,7 @@ class Worker:
             return await self._deliver_outstanding(held, chat)
         waiting = await waiting_in(held, self._sealer)
         answering = await self._forms.people(held.chat_id) if waiting else set()
-        choice = choose(held, waiting, self._rates, self._clock, answering)
+        choice = choose(held, waiting, self._rates, self._clock, answering, self._began)
         if choice.limited is not None and self._rates.notice(choice.limited.entry.identity_id):
             await self._tell_limited(held, chat, choice)
         elif not choice.batch:

@@ -126,6 +126,21 @@ def test_a_split_text_whose_rest_never_comes_is_answered_all_the_same() -> None:
     assert lane.choose() == ["begins"]
 
 
+def test_the_rest_of_an_album_is_waited_for_after_a_restart_too() -> None:
+    lane = Lane()
+    lane.write("look", group="album")
+    lane.clock.advance(60)
+    held: Any = SimpleNamespace(urgent=False, chat_id=lane.chat)
+    began = lane.clock.now()
+
+    def batch() -> list[Waiting]:
+        return choose(held, lane.waiting, Rates(100, lane.clock), lane.clock, began=began).batch
+
+    assert batch() == []
+    lane.clock.advance(SPLIT_SECONDS)
+    assert batch() == lane.waiting
+
+
 def test_an_album_is_waited_for_and_counts_as_one() -> None:
     lane = Lane()
     for _ in range(10):
