@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _DRIVERS = ("asyncpg", "sqlite3", "aiosqlite", "tortoise")
-_REFUSALS = ("IntegrityError", "DataError")
+_REFUSALS = ("IntegrityError", "DataError", "NotExistOrMultiple")
 
 
 def is_from_outside(error: BaseException) -> bool:
@@ -18,7 +18,7 @@ def is_from_outside(error: BaseException) -> bool:
 
 
 def is_refused(error: BaseException) -> bool:
-    """Tell whether the database refused what was to be written, which trying again does not mend."""
+    """Tell whether the database refused what was to be written or lacks what must be there: waiting mends neither."""
     if isinstance(error, BaseExceptionGroup):
         return any(is_refused(inner) for inner in error.exceptions)
     if error.__cause__ is not None and is_refused(error.__cause__):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tortoise.exceptions import IntegrityError
+from tortoise.exceptions import DoesNotExist, IntegrityError
 
 from core import commands
 from core.agent_loop import AgentLoop, Outcome, Task
@@ -102,10 +102,11 @@ async def test_what_is_not_the_messages_fault_is_not_counted_against_it(chat: Ta
     assert await chat.answer() == f"echo: {POISON}"
 
 
-async def test_what_the_database_will_never_take_holds_up_nobody_for_ever(
-    chat: Talk, town: Town, poison: Poison
+@pytest.mark.parametrize("error", [IntegrityError("it is there already"), DoesNotExist(InboxEntry)])
+async def test_what_the_database_will_never_take_or_have_holds_up_nobody_for_ever(
+    chat: Talk, town: Town, poison: Poison, error: Exception
 ) -> None:
-    poison.error = lambda: IntegrityError("it is there already")
+    poison.error = lambda: error
     await chat.say(POISON)
     await chat.sees("…")
     await let_time_pass(town, ATTEMPTS)
