@@ -23,8 +23,8 @@ FALLBACK := $(BIN)/python -m pip install --quiet -c constraints.txt
 POSTGRES_TESTS ?= $(wildcard tests/storage tests/core tests/scenarios)
 # What no database sees, or sees as in other scenarios.
 POSTGRES_SKIPS := tests/core/providers tests/core/test_pacing.py $(addprefix tests/scenarios/test_, \
-	console.py flood.py long_texts.py model_trouble.py models_that_stand_in.py slack_flood.py slack_socket.py slack_streams.py slack_webhook.py \
-	telegrams_trouble.py what_people_send.py)
+	console.py flood.py long_texts.py model_trouble.py models_that_stand_in.py slack_flood.py slack_socket.py \
+	slack_streams.py slack_webhook.py telegrams_trouble.py what_people_send.py)
 PYTEST_ARGS ?=
 WORKERS ?= 2
 ARGS ?=
