@@ -20,7 +20,8 @@ from storage.tables import InboundState, InboxEntry, Reply, ReplyState
 from storage.transactions import transaction
 from tests.clock import PATIENCE
 from tests.ports import free_port
-from tests.servers.openai import Asked, FakeOpenAI
+from tests.servers.model_server import Asked
+from tests.servers.openai import FakeOpenAI
 from tests.servers.telegram import TOKEN, FakeTelegram
 from tests.servers.telegram_people import How
 from tests.servers.telegram_sight import Shown
