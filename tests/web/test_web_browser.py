@@ -282,6 +282,8 @@ async def test_scrolling_up_stays_there_until_asked_to_jump(person):
 async def test_what_comes_whole_and_is_long_is_read_from_its_top(person):
     page, chats = person.page, person.world.chats
     await person.enter()
+    await chats.answer(person.me, Body("Short."))
+    await expect(person.log.get_by_text("Short.")).to_be_visible()  # the page listens
     await chats.answer(person.me, Body("# The beginning\n\n" + "A paragraph.\n\n" * 60 + "The end."))
     await expect(person.log.get_by_text("The beginning")).to_be_in_viewport()
     await expect(person.log.get_by_text("The end.")).not_to_be_in_viewport()
