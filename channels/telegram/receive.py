@@ -42,6 +42,7 @@ STANDBY_SECONDS = 3.0
 LONGEST_PAUSE = 30.0
 QUIET_SECONDS = 6 * 24 * 3600.0
 """After a week without updates Telegram may number them anew: an old offset would then confirm unseen ones."""
+MOST_ID = 2**63 - 1
 MOST_BODY = 1024 * 1024
 NAME_SECONDS = 10.0
 """How long updates wait for our own name: without it nobody can say which messages of a group are meant for us."""
@@ -237,7 +238,8 @@ class Webhook:
             raw = json.loads(body)
         except (ValueError, RecursionError):
             return 400
-        if not isinstance(raw, dict) or not isinstance(raw.get("update_id"), int):
+        number = raw.get("update_id") if isinstance(raw, dict) else None
+        if not isinstance(number, int) or not 0 <= number <= MOST_ID:
             return 400
         with suppress(Busy), surviving(log, "the webhook waits for the database"):
             await self._receiver.take([raw])

@@ -81,7 +81,19 @@ async def test_a_wrong_secret_is_refused(town: Town, secret: str | bytes | None)
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b'"text"', b"{}", b'{"update_id": "7"}', b"\xff\xfe", b"[" * 100_000],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"text"',
+        b"{}",
+        b'{"update_id": "7"}',
+        b'{"update_id": -1}',
+        b'{"update_id": %d}' % 2**70,
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
 )
 async def test_what_is_no_update_is_refused(town: Town, body: bytes) -> None:
     assert await post(town, body) == 400
