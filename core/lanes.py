@@ -188,7 +188,7 @@ class Lanes:
             log.warning("lane lost to another process", extra={"lane": str(lane_id)})
         except asyncio.CancelledError:
             if held is not None:
-                await self._release_cancelled(held)
+                await self.let_go(held)
             raise
         except Exception as error:
             log.exception("a lane failed", extra={"lane": str(lane_id)})
@@ -212,8 +212,8 @@ class Lanes:
         except Exception:
             log.exception("a lane's failure could not be recorded", extra={"lane": str(held.id)})
 
-    async def _release_cancelled(self, held: Held) -> None:
-        """Give the lease back on a stop, so that another process need not wait for it to expire; stays dirty."""
+    async def let_go(self, held: Held) -> None:
+        """Give the lease back on a stop: whoever takes the lane need not wait, and sees first to what is undone."""
         with suppress(LaneLost), surviving(log, "a lease was left to expire"):
             async with held.commit(Step.LANE_RELEASE):
                 await Lane.filter(id=held.id).update(lease_until=self._clock.now())

@@ -61,7 +61,11 @@ class Worker:
             outstanding = await self._go_on(held, chat, outstanding=outstanding)
             if not held.released:  # who answers here may have been changed meanwhile, from the urgent lane or elsewhere
                 chat = await Chat.get(id=held.chat_id)
-        if not held.released:
+        if held.released:
+            return
+        if outstanding:
+            await self._lanes.let_go(held)
+        else:
             await self._release(held, self._clock.now())
 
     async def _go_on(self, held: Held, chat: Chat, *, outstanding: bool) -> bool:

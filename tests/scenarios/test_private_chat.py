@@ -5,6 +5,10 @@ import asyncio
 import pytest
 
 from core import live
+from storage.faults import Step
+from storage.ids import new_id
+from storage.tables import Lane, Reply, ReplyState
+from storage.transactions import transaction
 from tests.clock import PATIENCE
 from tests.scenarios.town import Talk, Town, words_of
 
@@ -235,3 +239,21 @@ async def test_an_answer_that_is_too_long_for_the_stop_is_written_anew_after_it(
     answer = await chat.answer()
     assert len(answer.split()) == 20
     assert len(chat.shows()) == 1
+
+
+async def test_what_a_stopping_process_could_not_show_is_shown_first_by_the_next(chat: Talk, town: Town) -> None:
+    await chat.say("one")
+    await chat.answer()
+    lanes, now = town.core.lanes, town.clock.now()
+    await lanes.drain(0)
+    async with transaction(Step.ADMIN):  # as a killed process leaves it: finished, and not known to be shown
+        await Reply.all().update(state=ReplyState.FINAL)
+        await Lane.filter(urgent=False).update(holder=new_id(), lease_until=now, due_at=now)
+    lane = await Lane.get(urgent=False)
+    held = await lanes.claim(lane.id)
+    assert held is not None
+    await town.core.worker.work(held)
+    assert await Reply.exists(state=ReplyState.FINAL)
+    next_one = await lanes.claim(lane.id)
+    assert next_one is not None
+    assert next_one.dirty
