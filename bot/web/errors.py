@@ -62,7 +62,9 @@ class Errors:
             if error.status < 400:
                 raise
             return self._page(request, error.status, _REASONS.get(error.reason, ""), _kept(error))
-        except Exception:  # the boundary of one request's task
+        except Exception as error:  # the boundary of one request's task
+            if isinstance(error, ConnectionResetError) and request.transport is None:
+                return self._page(request, 400)  # whoever asked went away in mid-sentence
             log.exception("a web request failed", extra={"route": _route(request)})
             return self._page(request, 500)
 

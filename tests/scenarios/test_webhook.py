@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import aiohttp
@@ -164,6 +165,19 @@ async def test_a_webhook_without_a_usable_secret_is_refused_at_the_start(quiet_t
         with pytest.raises(ValueError, match=r"(?i)secret"):
             await quiet_town.start(telegram_webhook_url=quiet_town.url, telegram_webhook_secret=secret)
         quiet_town._running = None
+
+
+async def test_who_goes_away_in_mid_sentence_is_no_mistake_of_ours(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("prowex").propagate = True
+    caplog.set_level(logging.INFO, "prowex")
+    _, writer = await asyncio.open_connection("127.0.0.1", town.port)
+    writer.write(b"POST /hooks/telegram HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    await _until(lambda: any(record.name == "prowex.access" for record in caplog.records))
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def _raw(town: Town, secret: bytes) -> int:
