@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -31,6 +32,7 @@ log = logging.getLogger("prowex.outbox")
 
 PLACEHOLDER = Piece("…")
 READY = Piece("Your answer is ready:")
+NOT_TAKEN = Piece("I have an answer, but it is not accepted here. Please ask me again, in other words perhaps.")
 LONGEST_BACKOFF = 30.0
 MOST_PATIENCE = 3
 REMEMBERED_PAUSE = 3.0
@@ -293,7 +295,11 @@ class Outbox:
         await self.place_for(held, target, pending, 0)
         await self.take_away_old(held, target, pending)
         for number, piece in enumerate(pieces):
-            await self.fill(held, target, pending, number, piece, Urgency.FINAL)
+            try:
+                await self.fill(held, target, pending, number, piece, Urgency.FINAL)
+            except Refused:
+                await self._excuse(held, target, pending, number)
+                raise
         surplus = [p for p in pending.parts if p.state is PartState.RESERVED and p.number >= len(pieces)]
         await self._take_away(held, target, surplus)
         unused = any(part.state is PartState.RESERVING for part in pending.parts)
@@ -304,6 +310,13 @@ class Outbox:
             await Reply.filter(id=pending.row.id).update(state=ReplyState.DELIVERED)
             await then(held)
         pending.row.state = ReplyState.DELIVERED
+
+    async def _excuse(self, held: Held, target: Target, pending: Pending, number: int) -> None:
+        """Let no placeholder stand for what the platform refused, if it accepts at least a word about that."""
+        for part in pending.parts:
+            if part.number == number and part.state is PartState.RESERVED:
+                with suppress(Gone, Refused):
+                    await self._edit(held, target, Urgency.FINAL, part, NOT_TAKEN)
 
     async def _deliver_once(
         self, held: Held, target: Target, pending: Pending, body: Body, key: DataKeyHandle, then: Then

@@ -168,6 +168,14 @@ async def test_a_text_whose_formatting_telegram_refuses_is_sent_without_it(chat:
     assert await chat.answer() == "echo: bold"
 
 
+async def test_an_answer_that_telegram_refuses_for_no_known_reason_is_told(chat: Talk, town: Town) -> None:
+    town.telegram.faults.fail("editMessageText", 400, "Bad Request: something strange", count=1)
+    await chat.say("one")
+    assert "it is not accepted here. Please ask me again" in await chat.answer()
+    await chat.say("two")
+    assert await chat.answer() == "echo: two"
+
+
 async def test_a_chat_that_telegram_does_not_know_any_more_blocks_nobody(chat: Talk, town: Town) -> None:
     await chat.say("hi [[hold]]")
     await chat.sees("…")
