@@ -194,9 +194,8 @@ class GoogleModel:
 
     async def _client(self) -> "genai.Client":
         async with self._opening:
-            if self._opened is None:
-                import_module("httpx")  # here: OpenAI's SDK looks into it between two requests, also half imported
-                await asyncio.to_thread(_load)  # importing the SDK takes most of a second
+            if self._opened is None:  # in a thread: importing the SDK takes most of a second
+                await asyncio.to_thread(_load)
                 self._carrier = self._carrier or self._new_carrier()
                 self._opened = await asyncio.to_thread(self._open, self._carrier)
         return self._opened

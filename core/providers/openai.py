@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -188,6 +189,8 @@ class OpenAIModel:
         return self._opened
 
     def _open(self) -> "AsyncOpenAI":
+        # The SDK looks into httpx at every request, and breaks on one that another SDK is just importing elsewhere.
+        import_module("httpx")
         import httpx2
         from openai import AsyncOpenAI, DefaultAioHttpClient
 

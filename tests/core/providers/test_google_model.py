@@ -3,8 +3,6 @@
 import asyncio
 import json
 import logging
-import subprocess
-import sys
 import traceback
 from collections.abc import AsyncIterator
 from typing import Any
@@ -614,22 +612,3 @@ async def test_no_log_holds_the_key_or_what_was_said(model: GoogleModel, caplog:
     await failure_of(model, asking(f"{PROMPT} [[malformed=1]]"))
     assert PROMPT not in caplog.text
     assert KEY not in caplog.text
-
-
-_WHERE_HTTPX_IS_IMPORTED = """
-import asyncio, sys, threading
-from core.providers.google import GoogleModel
-
-class Watch:
-    def find_spec(self, name, path=None, target=None):
-        if name == "httpx":
-            print(threading.current_thread().name)
-
-sys.meta_path.insert(0, Watch())
-asyncio.run(GoogleModel("key", "http://127.0.0.1:1")._client())
-"""
-
-
-def test_no_other_sdk_ever_sees_httpx_half_imported() -> None:
-    done = subprocess.run([sys.executable, "-c", _WHERE_HTTPX_IS_IMPORTED], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["MainThread"]

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 import traceback
 from collections.abc import AsyncIterator
 from typing import Any
@@ -378,3 +380,18 @@ async def test_no_log_holds_the_key_or_what_was_said(model: OpenAIModel, caplog:
     await failure_of(model, asking(f"{PROMPT} [[status=400]]"))
     assert PROMPT not in caplog.text
     assert KEY not in caplog.text
+
+
+_HTTPX_AS_IT_IS_ONCE_OPENED = """
+import asyncio, sys
+from core.providers.openai import OpenAIModel
+
+asyncio.run(OpenAIModel("key", "http://127.0.0.1:1/v1")._client())
+print(sys.modules["httpx"].Response.__name__)
+"""
+
+
+def test_the_sdk_never_sees_a_half_imported_httpx() -> None:
+    command = [sys.executable, "-c", _HTTPX_AS_IT_IS_ONCE_OPENED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Response"]
