@@ -66,8 +66,12 @@ async def known_chat(chat: Chat) -> KnownChat:
 
 async def is_welcome(account: str, person: str) -> bool:
     """Tell whether a person (`T1:U1`) is of the account's workspace (`…:T1`), and that was let in as a whole."""
+    return _is_of(account, person) and await Workspace.exists(account=account)
+
+
+def _is_of(account: str, person: str) -> bool:
     workspace = account.partition(":")[2]
-    return bool(workspace) and person.startswith(f"{workspace}:") and await Workspace.exists(account=account)
+    return bool(workspace) and person.startswith(f"{workspace}:")
 
 
 def whole_group(account: str, chat: str) -> QuerySet[Chat]:
@@ -145,9 +149,12 @@ class Directory:
             await Lane.bulk_create(lanes)
 
     async def _read(self, channel: str, account: str, people: Iterable[str], chats: Iterable[str]) -> None:
-        for row in await Identity.filter(channel=channel, external_id__in=list(people)):
-            welcome = row.user_id is None and await is_welcome(account, row.external_id)
-            self._keep(self._people, (channel, row.external_id), Person(row.id, row.user_id, welcome))
+        rows = await Identity.filter(channel=channel, external_id__in=list(people))
+        guests = {row.id for row in rows if row.user_id is None and _is_of(account, row.external_id)}
+        is_open = bool(guests) and await Workspace.exists(account=account)
+        for row in rows:
+            person = Person(row.id, row.user_id, is_open and row.id in guests)
+            self._keep(self._people, (channel, row.external_id), person)
         found = await Chat.filter(account=account, external_id__in=list(chats))
         lanes: dict[UUID, dict[bool, UUID]] = {}
         for lane in await Lane.filter(chat_id__in=[chat.id for chat in found]):

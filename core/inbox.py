@@ -21,6 +21,7 @@ from storage.ids import new_id
 from storage.sealing import DataKeyHandle, Owner, Sealer
 from storage.tables import Chat, Identity, InboundState, InboxEntry, Lane
 from storage.transactions import transaction
+from storage.urgency import urgently
 
 log = logging.getLogger("prowex.inbox")
 
@@ -94,6 +95,12 @@ class Inbox:
         """
         if self._closed:
             raise Busy
+        with urgently():  # platforms wait only for so long
+            due = await self._stored(inbounds)
+        self._wake(due)
+
+    async def _stored(self, inbounds: Sequence[Inbound]) -> set[UUID]:
+        """Store `inbounds`; return the lanes in which there is something to do."""
         await self._directory.meet([inbound.origin for inbound in inbounds])
         arrivals = [await self._arrival(inbound) for inbound in inbounds]
         await self._hurry_answers(arrivals)
@@ -104,7 +111,7 @@ class Inbox:
         house_key = await self._sealer.key(self._house)
         async with transaction(Step.INBOX_ACCEPT):
             room = await self._room(arrivals)
-            rows, due = [], set()
+            rows, due = [], set[UUID]()
             crowded: dict[UUID, list[_Arrival]] = {}
             for arrival in arrivals:
                 row = self._row(arrival, room)
@@ -126,7 +133,7 @@ class Inbox:
                 await InboxEntry.bulk_create(rows, ignore_conflicts=True)
             if due:
                 await Lane.filter(id__in=sorted(due)).update(due_at=self._clock.now())
-        self._wake(due)
+        return due
 
     async def _arrival(self, inbound: Inbound) -> _Arrival:
         chat = await self._directory.chat(inbound.origin)

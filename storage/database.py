@@ -10,11 +10,13 @@ from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import BaseORMException
 
 from storage.transactions import to_the_end
+from storage.urgency import UrgentFirst
 
 Dialect = Literal["sqlite", "postgres"]
 
@@ -174,6 +176,8 @@ async def open_database(url: str) -> AsyncIterator[BaseDBAsyncClient]:
     with context:
         await context.init(config(address), _enable_global_fallback=True)
     client = context.connections.get("default")
+    if isinstance(client, SqliteClient):
+        client._lock = UrgentFirst()
     try:
         with explained(address):
             # Not left to the first query: a connection that fails there never gives its lock back (Tortoise 1.1.9).
