@@ -25,6 +25,7 @@ from core.form_desk import FormDesk
 from core.operations.registry import OPERATIONS
 from storage.queries import ids_of
 from storage.tables import Chat, InboundState, InboxEntry, Lane
+from storage.urgency import urgently
 
 _OFFICIAL = "https://slack.com/api"
 MOST_THREADS = 10_000
@@ -105,26 +106,33 @@ def connect(slack: Slack, foundation: Foundation, core: Core) -> None:
 
 
 class KnownThreads:
-    """Knows the threads in which somebody was heard; it forgets none, so that the rows are asked once for each."""
+    """Knows the threads in which somebody was heard, and since when, so that the rows are asked once for each."""
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, str]] = set()
+        self._known: dict[tuple[str, str], int] = {}
 
-    async def __call__(self, account: str, chat: str) -> bool:
-        """Tell whether somebody has spoken to us in the chat, and was let in; the channel may wait for a permission."""
-        if (account, chat) in self._known:
+    async def __call__(self, account: str, chat: str, position: int) -> bool:
+        """Tell whether somebody had spoken to us in the chat, and was let in; the channel may wait for a permission.
+
+        What was said before that is not for us, in whichever order Slack delivers it.
+        """
+        if self._known.get((account, chat), position) < position:
             return True
+        with urgently():
+            return await self._look(account, chat, position)
+
+    async def _look(self, account: str, chat: str, position: int) -> bool:
         row = await Chat.get_or_none(account=account, external_id=chat)
         if row is None:
             return False
         lanes = await ids_of(Lane.filter(chat_id=row.id))
-        said = InboxEntry.filter(lane_id__in=lanes)
+        said = InboxEntry.filter(lane_id__in=lanes, position__lt=position)
         not_permitted = said.filter(state=InboundState.REFUSED, reason=Verdict.GROUP_NOT_PERMITTED)
         if not (await said.filter(state__in=_HEARD).exists() or await not_permitted.exists()):
             return False
         if len(self._known) >= MOST_THREADS:
             self._known.clear()
-        self._known.add((account, chat))
+        self._known[account, chat] = position - 1
         return True
 
 

@@ -11,7 +11,7 @@ from channels.text.slack import to_plain
 from core.envelopes import Attachment, Inbound, Origin, Place, Submission
 from core.operations.typed import command_in
 
-KnownThread = Callable[[str, str], Awaitable[bool]]
+KnownThread = Callable[[str, str, int], Awaitable[bool]]
 """Tells of an account and a chat's id whether somebody has spoken to us in that thread."""
 
 FILE = "file:"
@@ -235,7 +235,9 @@ async def _is_addressed(message: Message, me: Me, known_thread: KnownThread) -> 
         return True
     if not message.thread_ts or _begins_with_another(message.text):
         return False
-    return message.parent_user_id == me.user or await known_thread(me.account, f"{message.channel}/{message.thread_ts}")
+    if message.parent_user_id == me.user:
+        return True
+    return await known_thread(me.account, f"{message.channel}/{message.thread_ts}", position_of(message.ts))
 
 
 def _chat_of(message: Message, place: Place, me: Me, *, addressed: bool) -> str:

@@ -47,7 +47,7 @@ class Receiver:
 
     Args:
         accept: returns when the inbounds are stored.
-        known_thread: tells whether somebody has spoken to us in a thread.
+        known_thread: tells whether somebody had spoken to us in a thread by then.
     """
 
     def __init__(

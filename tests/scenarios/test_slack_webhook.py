@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from channels.slack import receive
+from channels.slack.inbound import position_of
 from core import inbox
 from storage.tables import InboxEntry
 from tests.scenarios.slack_town import HOOK, HTTP, SlackTown
@@ -114,6 +115,22 @@ async def test_what_slack_never_posts_is_refused(slack: SlackTown, body: bytes, 
 async def test_bytes_that_are_no_text_are_refused(slack: SlackTown) -> None:
     assert (await post(slack, b'{"a": "\xff\xfe"}'))[0] in (400, 401)
     assert (await post(slack, b"payload=%FF%FE", FORM))[0] == 400
+
+
+async def test_what_was_said_in_a_thread_before_we_were_called_is_not_for_us_also_if_it_comes_late(
+    slack: SlackTown,
+) -> None:
+    ann, bob = slack.in_channel("general", "Ann", "Bob")
+    root = await ann.say("Plans for Friday")
+    called = await ann.on(root).say("when?", mention=True)
+    await ann.on(root).answer()
+    at = position_of(called.ts)
+    for text, position, answered in (("before", at - 1, 1), ("after", at + 1, 2)):
+        ts = f"{position // 1_000_000}.{position % 1_000_000:06d}"
+        where = {"channel": ann.channel.id, "channel_type": "channel", "thread_ts": root.ts, "team": TEAM}
+        assert (await post(slack, event(text, ts, user=bob.who.id, **where)))[0] == 200
+        await slack.settled()
+        assert len(slack.asked()) == answered
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])

@@ -35,8 +35,8 @@ def me() -> Me:
     return ours
 
 
-def known(*chats: str) -> Callable[[str, str], Awaitable[bool]]:
-    async def is_known(account: str, chat: str) -> bool:
+def known(*chats: str) -> Callable[[str, str, int], Awaitable[bool]]:
+    async def is_known(account: str, chat: str, position: int) -> bool:
         assert account == "slack:T1"
         return chat in chats
 
