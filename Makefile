@@ -16,9 +16,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INPUTS := pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt
+FALLBACK := $(BIN)/python -m pip install --quiet -c constraints.txt
 # Somebody else's fake of all three providers, for whoever has Node.
 AIMOCK := @copilotkit/aimock@1.43.0
-FALLBACK := $(BIN)/python -m pip install --quiet -c constraints.txt
 
 POSTGRES_TESTS ?= $(wildcard tests/storage tests/core tests/scenarios)
 # What no database sees, or sees as in other scenarios.

@@ -12,7 +12,7 @@ from core.envelopes import Attachment, Inbound, Origin, Place, Submission
 from core.operations.typed import command_in
 
 KnownThread = Callable[[str, str, int], Awaitable[bool]]
-"""Tells of an account and a chat's id whether somebody has spoken to us in that thread."""
+"""Tells of an account, a chat's id and a position whether somebody had spoken to us in that thread before that."""
 
 FILE = "file:"
 """Begins the reference of a file whose address has to be asked for."""
